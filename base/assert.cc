@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/assert.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace lazybuild {
+
+void assertion_failed(const char* expression, const char* file, int line) {
+    std::fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, expression);
+    std::abort();
+}
+
+}  // namespace lazybuild
