@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what is needed, builds, and runs the tests: ./test.sh [--all]
+#   plain   the dev build and every test in it (unit, fuzz corpora, integration, style): under 20 minutes
+#   --all   also the sanitizer builds, ten seconds of each fuzz target, clang-tidy over what changed, and the
+#           self-containment of every header: under 60 minutes on two processors
+# The last lines are ctest's verdicts; the exit code is not 0 when anything failed.
+set -euo pipefail
+cd "$(dirname "$0")"
+. scripts/lib.sh
+. scripts/checks.sh
+
+usage() {
+    sed -n '3,7s/^# \{0,1\}//p' test.sh
+}
+
+dev() {
+    phase "configure and build: dev" build_preset dev all
+    phase "tests: dev" run_tests dev
+}
+
+# asan takes every test; tsan, the rooms that have threads.
+sanitizers() {
+    phase "configure and build: asan" build_preset asan all
+    phase "tests: asan" run_tests asan --label-exclude style
+    phase "configure and build: tsan" build_preset tsan tests/unit/{io,store,fuse,layer}/all
+    phase "tests: tsan" run_tests_below tsan tests/unit/{io,store,fuse,layer}
+}
+
+all=
+case ${1:-} in
+    "") ;;
+    --all) all=1 ;;
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    *)
+        usage >&2
+        exit 2
+        ;;
+esac
+
+trap print_verdicts EXIT
+phase "packages" scripts/install-packages.sh
+host_note
+dev
+[ -n "$all" ] || exit 0
+phase "headers stand alone" build_preset dev all_verify_interface_header_sets
+phase "clang-tidy over what changed" tidy_changed
+sanitizers
+phase "fuzzing" fuzz_all
