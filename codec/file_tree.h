@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -55,7 +56,7 @@ struct Node {
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
     std::uint32_t link_count = 1;  ///< names of a file; 2 + subdirectories of a directory
-    std::int64_t mtime_s = 0;      ///< seconds since 1970, may be negative
+    std::int64_t mtime_s = 0;      ///< seconds since 1970, not negative
     std::uint64_t size_bytes = 0;  ///< regular files
     std::uint32_t device_major = 0, device_minor = 0;
     std::string link_target;              ///< symlinks
@@ -67,7 +68,7 @@ struct Node {
 };
 
 struct FileTree {
-    std::vector<Node> nodes;    ///< [kRootNode] is the root directory, always there
+    std::vector<Node> nodes;    ///< [kRootNode] is the root directory; every other one has a name
     std::vector<Chunk> chunks;  ///< one file's chunks stand together, by file offset, without gaps
     std::uint64_t disk_size_bytes = 0;  ///< set by assign_disk_offsets
 
@@ -77,8 +78,8 @@ struct FileTree {
 };
 
 /// Where payloads lie on a layer's disk (design section 3): each non-empty regular file starts at a
-/// multiple of kDiskAlignment, in the order of the blob, so that a read of the disk in order is a
-/// read of the blob in order.
+/// multiple of kDiskAlignment, in the order of the blob (of its first chunk), so that a read of the
+/// disk in order is a read of the blob in order. The disk's size is a multiple of it too.
 inline constexpr std::uint64_t kDiskAlignment = 4096;
 void assign_disk_offsets(FileTree& tree);
 
@@ -100,37 +101,54 @@ struct LayerEntry {
 };
 
 /// Limits on what a layer may say.
-inline constexpr std::size_t kLayerEntriesMax = 8'000'000;
-inline constexpr std::size_t kPathBytesMax = 4096;
+inline constexpr std::size_t kLayerEntriesMax = 8'000'000;  ///< and of inodes
+inline constexpr std::size_t kLayerChunksMax = 16'777'216;
+inline constexpr std::uint64_t kLayerTextBytesMax = 1 << 30;  ///< of all names, targets, xattrs
+inline constexpr std::size_t kPathBytesMax = 4096;            ///< so no tree is deeper than half
 inline constexpr std::size_t kNameBytesMax = 255;
-inline constexpr std::size_t kXattrBytesMax = 65536;  ///< of all of one entry's xattrs
+inline constexpr std::size_t kXattrBytesMax = 65536;  ///< of all of one inode's xattrs
+/// Of a layer's disk: what EROFS's 32-bit numbers of 4 KiB blocks can say.
+inline constexpr std::uint64_t kDiskBytesMax = std::uint64_t{1} << 44;
 
-/// Builds a FileTree from entries in layer order, with the rules of containerd's unpack:
-/// a later entry replaces an earlier one (a directory keeps its children when a directory replaces
-/// it), missing parents are synthesised, hard links resolve to what their target finally is,
-/// whiteouts become devices and opaque marks, `trusted.overlay.*`, `user.overlay.*` and
-/// `security.selinux` xattrs are dropped (design section 3, "Layers are hostile").
+/// Builds a FileTree from entries in layer order, with the rules of containerd 1.6's unpack onto
+/// overlayfs (its archive.Apply), so that a mounted layer is the unpacked one:
+///
+/// - A later entry replaces an earlier one; only a directory over a directory keeps the children,
+///   and the xattrs that the later one does not name. An entry for the root sets its attributes.
+/// - Missing parents are synthesised. A symlink as a parent is followed, inside the layer.
+/// - A hard link names the inode that its target is at that moment, whatever becomes of the target
+///   later; a target that is not there yet is what it finally is. Like containerd's chown and chmod
+///   of the new name, the link's attributes then become the inode's.
+/// - ".wh.X" becomes a 0:0 character device X and replaces an earlier X; a later X replaces it.
+///   ".wh..wh..opq" makes its directory opaque; other ".wh..wh.*" names are left out.
+/// - Landmarks and the TOC (names of eStargz in the root) are left out.
+/// - Times before 1970 or after 2262 become 0. An owner of 2^32-1 is left as it is (chown).
+/// - Xattrs stay that overlayfs and a mount can carry: security.* without security.selinux, user.*
+///   without user.overlay.* (regular files and directories), and POSIX ACLs (design section 3,
+///   "Layers are hostile").
+///
+/// Nodes stand in the order of the layer, and so do the chunks.
 /// Ownership: keeps what it is given. One thread at a time.
 class FileTreeBuilder {
   public:
     FileTreeBuilder();
+    FileTreeBuilder(FileTreeBuilder&&) noexcept;
+    FileTreeBuilder& operator=(FileTreeBuilder&&) noexcept;
+    ~FileTreeBuilder();
 
-    /// Errors: bad_message for a path that leaves the layer ("..", NUL, a file as a parent …) or
-    /// chunks that do not cover the file; over_limit past the limits above. Messages name the path.
+    /// Paths are cleaned (clean_path), so that ".." never leaves the layer.
+    /// Errors: bad_message for a file as a parent, for NUL bytes, for an impossible whiteout or
+    /// symlink, for chunks that do not cover the file; over_limit past the limits above. Messages
+    /// name the path. After an Error the builder is only good for being destroyed.
     Result<void> add(LayerEntry entry);
 
-    /// Errors: bad_message for a hard link whose target is not a file of the layer.
-    /// Disk offsets are assigned.
+    /// Errors: bad_message for a hard link whose target is not a file of the layer; over_limit for
+    /// a disk of more than kDiskBytesMax. Disk offsets are assigned.
     Result<FileTree> finish() &&;
 
   private:
-    struct PendingLink {
-        std::string path;
-        std::string target;
-    };
-    FileTree tree_;
-    std::vector<PendingLink> links_;
-    std::size_t entries_ = 0;
+    struct State;
+    std::unique_ptr<State> state_;
 };
 
 /// "./usr//bin/../x/" → "usr/x": as path.Clean("/" + name) without its leading "/" in Go, which is

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "builder/cli/cmd_copy.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "builder/cli/image_documents.h"
+#include "builder/cli/image_target.h"
+#include "builder/cli/open_image.h"
+#include "builder/cli/work.h"
+#include "codec/media_type.h"
+
+namespace lazybuild::cli {
+namespace {
+
+constexpr int kIndexDepthMax = 4;
+
+struct Totals {
+    std::size_t blobs = 0;
+    std::uint64_t copied_bytes = 0;
+    std::size_t present = 0;
+    std::size_t mounted = 0;
+};
+
+// One image on its way. Documents are collected parents first and written children first, so that
+// whatever is at the target has all that it names.
+class ImageCopy {
+  public:
+    ImageCopy(Session& session, ImageSource& source, ImageTarget& target)
+        : session_(session), source_(source), target_(target) {}
+
+    io::Task<Result<codec::Digest>> run(std::optional<codec::Platform> platform);
+
+  private:
+    io::Task<Result<void>> collect(ImageDocument document, int depth);
+    void collect_blob(const codec::Descriptor& blob);
+    io::Task<Result<void>> copy_blob(codec::Descriptor blob);
+    void report(const codec::Descriptor& blob, BlobOutcome outcome);
+
+    Session& session_;
+    ImageSource& source_;
+    ImageTarget& target_;
+    std::vector<ImageDocument> documents_;  ///< the root first
+    std::vector<codec::Descriptor> blobs_;
+    std::set<codec::Digest> seen_;
+    Totals totals_;
+};
+
+void ImageCopy::collect_blob(const codec::Descriptor& blob) {
+    if (codec::is_foreign_layer(blob.media_type)) {
+        session_.console().note(fmt::format("{}  left where it is: it must not be distributed",
+                                            short_digest(blob.digest)));
+        return;
+    }
+    if (seen_.insert(blob.digest).second) {
+        blobs_.push_back(blob);
+    }
+}
+
+io::Task<Result<void>> ImageCopy::collect(ImageDocument document, int depth) {
+    if (depth > kIndexDepthMax) {
+        co_return fail(over_limit("indexes that name indexes, too deep"));
+    }
+    std::vector<codec::Descriptor> children;
+    if (document.manifest) {
+        collect_blob(document.manifest->config);
+        for (const codec::Descriptor& layer : document.manifest->layers) {
+            collect_blob(layer);
+        }
+    } else {
+        children = document.index->manifests;
+    }
+    documents_.push_back(std::move(document));
+    for (const codec::Descriptor& child : children) {
+        if (seen_.insert(child.digest).second) {
+            ImageDocument read =
+                co_await io::or_return(co_await read_child(source_, child, session_.wait()));
+            co_await io::or_return(co_await collect(std::move(read), depth + 1));
+        }
+    }
+    co_return Result<void>{};
+}
+
+void ImageCopy::report(const codec::Descriptor& blob, BlobOutcome outcome) {
+    ++totals_.blobs;
+    const char* what = "copied";
+    switch (outcome) {
+        case BlobOutcome::present:
+            what = "is there";
+            ++totals_.present;
+            break;
+        case BlobOutcome::mounted:
+            what = "mounted from the other repository";
+            ++totals_.mounted;
+            break;
+        case BlobOutcome::copied: totals_.copied_bytes += blob.size_bytes; break;
+    }
+    session_.console().note(
+        fmt::format("{}  {:>9}  {}", short_digest(blob.digest), size_text(blob.size_bytes), what));
+}
+
+io::Task<Result<void>> ImageCopy::copy_blob(codec::Descriptor blob) {
+    const BlobOutcome outcome =
+        co_await io::or_return(co_await target_.copy_blob(source_, blob, session_.wait()));
+    report(blob, outcome);
+    co_return Result<void>{};
+}
+
+io::Task<Result<codec::Digest>> ImageCopy::run(std::optional<codec::Platform> platform) {
+    ImageDocument root = co_await io::or_return(co_await read_root(source_, session_.wait()));
+    if (platform) {
+        ImageDocument chosen = co_await io::or_return(co_await choose_platform(
+            session_, source_, std::move(root), *platform, session_.wait()));
+        root = std::move(chosen);
+    }
+    const codec::Descriptor descriptor = root.descriptor;
+    seen_.insert(descriptor.digest);
+    co_await io::or_return(co_await collect(std::move(root), 0));
+
+    std::vector<io::Task<Result<void>>> copies;
+    copies.reserve(blobs_.size());
+    for (const codec::Descriptor& blob : blobs_) {
+        copies.push_back(copy_blob(blob));
+    }
+    co_await io::or_return(co_await run_all(session_, std::move(copies)));
+
+    for (std::size_t i = documents_.size() - 1; i > 0; --i) {
+        co_await io::or_return(co_await target_.put_document(
+            documents_[i].descriptor, std::move(documents_[i].bytes), session_.wait()));
+    }
+    co_await io::or_return(
+        co_await target_.finish(descriptor, std::move(documents_[0].bytes), session_.wait()));
+    session_.console().note(
+        fmt::format("{}: {} documents, {} blobs: {} copied, {} there before, {} mounted",
+                    target_.name(), documents_.size(), totals_.blobs,
+                    size_text(totals_.copied_bytes), totals_.present, totals_.mounted));
+    co_return descriptor.digest;
+}
+
+}  // namespace
+
+ExitCode run(const CopyArgs& args, Console& console) {
+    constexpr std::string_view kCommand = "copy";
+    const auto platform = parse_platform(args.platform);
+    if (!platform) {
+        return report_usage(console, kCommand, platform.error());
+    }
+    const auto transfer = open_transfer(args.source, args.target, args.registry, console, kCommand);
+    if (!transfer) {
+        return transfer.error();
+    }
+    ImageCopy copy(*transfer->session, *transfer->source, *transfer->target);
+    const auto digest = transfer->session->run(copy.run(*platform));
+    if (!digest) {
+        return report_failure(console, kCommand, digest.error());
+    }
+    console.out(digest->text() + "\n");
+    return ExitCode::done;
+}
+
+}  // namespace lazybuild::cli

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "builder/cli/cmd_inspect.h"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "builder/cli/image_documents.h"
+#include "builder/cli/inspect_report.h"
+#include "builder/cli/open_image.h"
+#include "builder/cli/work.h"
+
+namespace lazybuild::cli {
+namespace {
+
+io::Task<Result<void>> inspect_one(Session& session, ImageSource& source, bool with_toc,
+                                   LayerReport& report) {
+    report.inspection =
+        co_await io::or_return(co_await inspect_layer(source, report.descriptor, session.wait()));
+    const bool read = with_toc && report.inspection.format == LayerFormat::estargz;
+    if (!read) {
+        co_return Result<void>{};
+    }
+    const Bytes json = co_await io::or_return(
+        co_await read_toc(session, source, report.descriptor, report.inspection, session.wait()));
+    const std::uint64_t toc_offset_bytes = report.inspection.footer->toc_offset_bytes;
+    auto job = [&json, toc_offset_bytes] { return codec::parse_toc(json, toc_offset_bytes); };
+    auto toc = co_await io::run_on(session.pool(), session.reactor(), std::move(job));
+    if (!toc) {
+        co_return fail(std::move(toc).error().context("layer " + report.descriptor.digest.text()));
+    }
+    report.toc = *std::move(toc);
+    co_return Result<void>{};
+}
+
+io::Task<Result<ImageReport>> inspect(Session& session, ImageSource& source,
+                                      std::optional<codec::Platform> platform, bool with_toc) {
+    ImageDocument root = co_await io::or_return(co_await read_root(source, session.wait()));
+    ImageReport report;
+    report.name = source.name();
+    report.root = root.descriptor;
+    report.index = root.index;
+    const codec::Platform wanted = platform ? *platform : codec::host_platform();
+    ImageDocument document = co_await io::or_return(
+        co_await choose_manifest(source, std::move(root), wanted, session.wait()));
+    report.manifest_descriptor = document.descriptor;
+    report.manifest = *std::move(document.manifest);
+
+    // Charts and attestations have manifests too; what there is of them is shown.
+    auto config = co_await read_config(session, source, report.manifest, session.wait());
+    if (config) {
+        report.config = std::move(config->config);
+    } else if (config.error().code != std::errc::not_supported) {
+        co_return fail(std::move(config).error());
+    }
+    for (std::size_t i = 0; i < report.manifest.layers.size(); ++i) {
+        LayerReport layer;
+        layer.descriptor = report.manifest.layers[i];
+        if (report.config) {
+            layer.diff_id = report.config->diff_ids[i];
+        }
+        report.layers.push_back(std::move(layer));
+    }
+    std::vector<io::Task<Result<void>>> inspections;
+    inspections.reserve(report.layers.size());
+    for (LayerReport& layer : report.layers) {
+        inspections.push_back(inspect_one(session, source, with_toc, layer));
+    }
+    co_await io::or_return(co_await run_all(session, std::move(inspections)));
+    co_return report;
+}
+
+}  // namespace
+
+ExitCode run(const InspectArgs& args, Console& console) {
+    constexpr std::string_view kCommand = "inspect";
+    const auto platform = parse_platform(args.platform);
+    if (!platform) {
+        return report_usage(console, kCommand, platform.error());
+    }
+    const auto place = ImagePlace::parse(args.image);
+    if (!place) {
+        return report_usage(console, kCommand, place.error());
+    }
+    if (const auto options = client_options(args.registry); !options) {
+        return report_usage(console, kCommand, options.error());
+    }
+    const auto session = Session::open(args.registry, console);
+    if (!session) {
+        return report_failure(console, kCommand, session.error());
+    }
+    const auto source = open_source(*place, **session);
+    if (!source) {
+        return report_failure(console, kCommand, source.error());
+    }
+    const auto report = (*session)->run(inspect(**session, **source, *platform, args.toc));
+    if (!report) {
+        return report_failure(console, kCommand, report.error());
+    }
+    console.out(args.json ? report_json(*report) : report_text(*report));
+    return ExitCode::done;
+}
+
+}  // namespace lazybuild::cli

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// lazybuild inspect REF: what an image is made of, and which of its layers can be served lazily.
+#pragma once
+
+#include <string>
+
+#include "builder/cli/console.h"
+#include "builder/cli/session.h"
+
+namespace lazybuild::cli {
+
+struct InspectArgs {
+    std::string image;
+    std::string platform;  ///< "": the host's
+    bool toc = false;      ///< the files of each eStargz layer too
+    bool json = false;
+    RegistryFlags registry;
+};
+
+ExitCode run(const InspectArgs& args, Console& console);
+
+}  // namespace lazybuild::cli

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+// lazybuild: the command line. What can be typed is defined here and nowhere else; each command is
+// a function of its arguments and a Console.
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "builder/cli/cmd_convert.h"
+#include "builder/cli/cmd_copy.h"
+#include "builder/cli/cmd_inspect.h"
+#include "builder/cli/cmd_pull.h"
+#include "builder/cli/console.h"
+#include "builder/cli/suggest.h"
+
+namespace {
+
+using namespace lazybuild::cli;  // NOLINT: the program is all of these names
+
+constexpr const char* kPlaces =
+    "Images are at [docker://][HOST[:PORT]/]NAME[:TAG][@DIGEST], oci:DIRECTORY[:TAG],\n"
+    "oci-archive:FILE[:TAG] or docker-archive:FILE[:TAG]; archives can only be read.\n";
+
+void add_registry_flags(CLI::App& command, RegistryFlags& flags) {
+    const std::string group = "Registries";
+    command.add_flag("--plain-http", flags.plain_http, "HTTP without TLS (loopback hosts: always)")
+        ->group(group);
+    command
+        .add_flag("--tls-verify,!--no-tls-verify", flags.tls_verify,
+                  "Check the registry's certificate; --tls-verify=false does not")
+        ->group(group)
+        ->default_str("true");
+    command
+        .add_option("--authfile", flags.auth_file,
+                    "Credentials, as docker's config.json, which is read otherwise")
+        ->group(group)
+        ->type_name("FILE");
+    command.add_option("--creds", flags.credentials, "Credentials for this command's requests")
+        ->group(group)
+        ->type_name("USER:PASS");
+    command
+        .add_option("--cert-dir", flags.certificate_directory,
+                    "*.crt to trust; *.cert and *.key to show")
+        ->group(group)
+        ->type_name("DIR");
+}
+
+CLI::App* add_convert(CLI::App& app, ConvertArgs& args) {
+    CLI::App* command = app.add_subcommand("convert", "Make an image lazy: convert every layer");
+    command->add_option("SRC", args.source, "The image to convert")->required();
+    command->add_option("DST", args.target, "Where the result goes")->required();
+    command->add_option("--format", args.format, "Format of the layers")
+        ->check(CLI::IsMember({"estargz"}))
+        ->capture_default_str();
+    CLI::Option* platform =
+        command->add_option("--platform", args.platform, "Which image of an index [the host's]")
+            ->type_name("OS/ARCH");
+    command->add_flag("--all-platforms", args.all_platforms, "All images of an index, as an index")
+        ->excludes(platform);
+    command
+        ->add_option("--prioritize", args.prioritize,
+                     "Paths, one a line, that containers read first, in their order")
+        ->type_name("FILE");
+    command->add_option("--level", args.level, "Compression: 0 is fast, 3 is small")
+        ->check(CLI::Range(0, 3))
+        ->capture_default_str();
+    command->add_option("--chunk-size", args.chunk_size_bytes, "Bytes of large files in one chunk")
+        ->check(CLI::Range(4096, 64 << 20))
+        ->capture_default_str();
+    add_registry_flags(*command, args.registry);
+    command->footer(std::string(kPlaces) +
+                    "Layers that are eStargz already are kept. The result is the same each time.\n"
+                    "\n"
+                    "Examples:\n"
+                    "  lazybuild convert docker.io/library/python:3.11 registry:5000/python:lazy\n"
+                    "  lazybuild convert oci:in:latest oci:out:latest --platform linux/arm64\n"
+                    "  lazybuild convert app:1 app:1-lazy --all-platforms --prioritize used.txt");
+    return command;
+}
+
+CLI::App* add_copy(CLI::App& app, CopyArgs& args) {
+    CLI::App* command = app.add_subcommand("copy", "Copy an image as it is; digests stay the same");
+    command->add_option("SRC", args.source, "The image to copy")->required();
+    command->add_option("DST", args.target, "Where it goes")->required();
+    command->add_option("--platform", args.platform, "Only this image of an index [all]")
+        ->type_name("OS/ARCH");
+    add_registry_flags(*command, args.registry);
+    command->footer(std::string(kPlaces) +
+                    "\n"
+                    "Examples:\n"
+                    "  lazybuild copy docker.io/library/debian:12 registry:5000/debian:12\n"
+                    "  lazybuild copy registry:5000/app:1 oci:app:1 --platform linux/amd64\n"
+                    "  lazybuild copy docker-archive:saved.tar registry:5000/app:2");
+    return command;
+}
+
+CLI::App* add_inspect(CLI::App& app, InspectArgs& args) {
+    CLI::App* command =
+        app.add_subcommand("inspect", "Show manifest, config, layers, and which are lazy");
+    command->add_option("REF", args.image, "The image")->required();
+    command->add_option("--platform", args.platform, "Which image of an index [the host's]")
+        ->type_name("OS/ARCH");
+    command->add_flag("--toc", args.toc, "The files of each eStargz layer, from its TOC");
+    command->add_flag("--json", args.json, "For programs");
+    add_registry_flags(*command, args.registry);
+    command->footer(std::string(kPlaces) +
+                    "\n"
+                    "Examples:\n"
+                    "  lazybuild inspect registry:5000/python:lazy\n"
+                    "  lazybuild inspect oci:out:latest --toc\n"
+                    "  lazybuild inspect --json registry:5000/app:1 | jq '.layers[].lazy'");
+    return command;
+}
+
+CLI::App* add_pull(CLI::App& app, PullArgs& args) {
+    CLI::App* command = app.add_subcommand(
+        "pull", "Pull into containerd, without the layers that the snapshotter takes lazily");
+    command->add_option("REF", args.image, "The image, in a registry")->required();
+    command->add_option("--containerd", args.containerd, "containerd's socket")
+        ->type_name("SOCK")
+        ->capture_default_str();
+    command->add_option("--namespace", args.name_space, "containerd's namespace")
+        ->type_name("NAME")
+        ->capture_default_str();
+    command->add_option("--snapshotter", args.snapshotter, "containerd's snapshotter")
+        ->type_name("NAME")
+        ->capture_default_str();
+    command->add_option("--platform", args.platform, "Which image of an index [the host's]")
+        ->type_name("OS/ARCH");
+    add_registry_flags(*command, args.registry);
+    command->footer(
+        "--creds and the other registry options are for this command's own requests. The\n"
+        "snapshotter fetches files later, by itself, with the credentials of its own docker\n"
+        "config.json (and --plain-http, --cert-dir must be in its configuration too).\n"
+        "\n"
+        "Examples:\n"
+        "  lazybuild pull registry:5000/python:lazy\n"
+        "  ctr run --rm --snapshotter lazy registry:5000/python:lazy one python3 -V\n"
+        "  lazybuild pull --namespace k8s.io --platform linux/arm64 registry:5000/app:1");
+    return command;
+}
+
+std::vector<std::string> names_of(const CLI::App& app) {
+    std::vector<std::string> names;
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+        names.push_back(command->get_name());
+    }
+    for (const CLI::Option* option : app.get_options()) {
+        for (const std::string& name : option->get_lnames()) {
+            names.push_back("--" + name);
+        }
+    }
+    return names;
+}
+
+// What nobody knows is the first thing that is left over, in the innermost command.
+std::string unknown_word(const CLI::App& app, const CLI::App*& where) {
+    where = &app;
+    for (const CLI::App* command : app.get_subcommands()) {
+        where = command;
+    }
+    const std::vector<std::string> left = app.remaining(true);
+    return left.empty() ? "" : left.front();
+}
+
+ExitCode report_parse_error(const CLI::App& app, const CLI::ParseError& error, Console& console) {
+    const CLI::App* where = nullptr;
+    const std::string word = unknown_word(app, where);
+    const std::string place = where == &app ? "lazybuild" : "lazybuild " + where->get_name();
+    std::string message = error.what();
+    std::string suggestion;
+    if (!word.empty()) {
+        const bool option = word.starts_with("-");
+        message = (option          ? "unknown option "
+                   : where == &app ? "unknown command "
+                                   : "too many arguments: ") +
+                  word;
+        suggestion = nearest(word.substr(0, word.find('=')), names_of(*where));
+    }
+    console.note(place + ": " + message);
+    if (!suggestion.empty()) {
+        console.note("  did you mean " + suggestion + "?");
+    }
+    console.note("  " + place + " --help says what there is");
+    return ExitCode::usage;
+}
+
+ExitCode run_program(int argc, char** argv, ProcessConsole& console) {
+    CLI::App app{"Container images that start before they have arrived.", "lazybuild"};
+    app.set_version_flag("--version", "lazybuild " LAZYBUILD_VERSION);
+    app.require_subcommand(0, 1);
+    app.footer(
+        "Examples:\n"
+        "  lazybuild convert docker.io/library/python:3.11 registry:5000/python:lazy\n"
+        "  lazybuild pull registry:5000/python:lazy\n"
+        "  lazybuild COMMAND --help");
+    ConvertArgs convert;
+    CopyArgs copy;
+    InspectArgs inspect;
+    PullArgs pull;
+    std::function<ExitCode()> chosen;
+    add_convert(app, convert)->callback([&] { chosen = [&] { return run(convert, console); }; });
+    add_copy(app, copy)->callback([&] { chosen = [&] { return run(copy, console); }; });
+    add_inspect(app, inspect)->callback([&] { chosen = [&] { return run(inspect, console); }; });
+    add_pull(app, pull)->callback([&] { chosen = [&] { return run(pull, console); }; });
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::CallForVersion& version) {
+        console.out(std::string(version.what()) + "\n");
+        return ExitCode::done;
+    } catch (const CLI::Success& help) {
+        app.exit(help);  // --help of whichever command
+        return ExitCode::done;
+    } catch (const CLI::ParseError& error) {
+        return report_parse_error(app, error, console);
+    }
+    if (!chosen) {
+        console.note(app.help());
+        return ExitCode::usage;
+    }
+    return chosen();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    ProcessConsole console;
+    const ExitCode code = run_program(argc, argv, console);
+    if (code == ExitCode::done && !console.output_complete()) {
+        console.note("lazybuild: cannot write to stdout");
+        return static_cast<int>(ExitCode::failed);
+    }
+    return static_cast<int>(code);
+}

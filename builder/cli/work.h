@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Several pieces of one command's work at once, and how people are told about them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "builder/cli/session.h"
+#include "codec/digest.h"
+
+namespace lazybuild::cli {
+
+/// Runs `tasks`, Session::jobs() at a time. The first failure ends the others through the session's
+/// wait, and is the Error.
+io::Task<Result<void>> run_all(Session& session, std::vector<io::Task<Result<void>>> tasks);
+
+/// "31.4 MB": powers of 1000, as registries and disks count.
+std::string size_text(std::uint64_t size_bytes);
+/// "sha256:6c3c624b58db": enough to tell blobs of one image apart.
+std::string short_digest(const codec::Digest& digest);
+
+}  // namespace lazybuild::cli

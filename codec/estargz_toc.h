@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads the table of contents (TOC) of an eStargz blob into a FileTree.
+//
+// Trust: a TOC is JSON from a registry, bound to its layer only by the digest in the manifest,
+// which the caller compares (the digest is over the JSON bytes alone). Everything in it is checked
+// here, and a file that could not be verified when it is read is refused now.
+//
+// Source: eStargz v0.4 "TOC", and the reader rules of stargz-snapshotter's estargz library.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "codec/file_tree.h"
+
+namespace lazybuild::codec {
+
+/// Names at the root of a layer that are eStargz's own and never files of the image.
+inline constexpr std::string_view kTocName = "stargz.index.json";
+inline constexpr std::string_view kPrefetchLandmark = ".prefetch.landmark";
+inline constexpr std::string_view kNoPrefetchLandmark = ".no.prefetch.landmark";
+
+/// Limits on what a TOC may say.
+inline constexpr std::uint64_t kTocBytesMax = 256ull << 20;  ///< of JSON
+inline constexpr std::uint64_t kTocRatioMax = 256;  ///< JSON to compressed bytes, past 1 MiB
+inline constexpr std::size_t kTocDepthMax = 32;     ///< of nested JSON
+inline constexpr std::uint64_t kChunkBytesMax = 64ull << 20;  ///< uncompressed
+
+struct Toc {
+    FileTree tree;  ///< without landmarks; each Chunk::blob_size_bytes reaches to the next member
+    /// What lies in front of this offset should be fetched before the container starts; nullopt
+    /// when the layer's maker recorded nothing.
+    std::optional<std::uint64_t> prefetch_end_bytes;
+};
+
+/// The JSON inside a TOC's gzip members: blob[toc_offset, blob_size - footer_size). The caller
+/// compares its SHA-256 with the manifest's.
+/// Errors: bad_message when it is not gzip of a tar with exactly one file named stargz.index.json;
+/// over_limit past kTocBytesMax or kTocRatioMax.
+Result<Bytes> extract_toc(ByteView toc_members);
+
+/// `toc_offset_bytes` is the end of the blob's data members.
+/// Errors: bad_message for what is not JSON or not a TOC, a file without digests, or one whose
+/// chunks do not cover it; over_limit past the limits above and those of FileTreeBuilder.
+/// Messages name the entry. Memory: that of the tree, plus 8 bytes a chunk.
+Result<Toc> parse_toc(ByteView json, std::uint64_t toc_offset_bytes);
+
+}  // namespace lazybuild::codec

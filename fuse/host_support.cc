@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fuse/host_support.h"
+
+#include <fmt/format.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "base/file.h"
+#include "codec/erofs_writer.h"
+#include "fuse/disk_server.h"
+#include "fuse/mounts.h"
+
+namespace lazybuild::fuse {
+namespace {
+
+constexpr std::uint64_t kDiskBytes = 4096;
+constexpr std::uint64_t kSmallFileBytesMax = 64 << 10;
+
+/// The files and directories that the mounts are tried with.
+class Scratch {
+  public:
+    static Result<Scratch> make(const std::string& directory) {
+        CHECK_OK(make_directories(directory));
+        std::string path = directory + "/check-XXXXXX";
+        if (::mkdtemp(path.data()) == nullptr) {
+            return fail(errno_error("mkdtemp " + path));
+        }
+        Scratch scratch{std::move(path)};
+        codec::FileTree tree;
+        tree.nodes.emplace_back();
+        tree.disk_size_bytes = kDiskBytes;
+        MemorySink image;
+        CHECK_OK(codec::write_erofs(tree, {}, image));
+        CHECK_OK(replace_file(scratch.path("image"), image.bytes()));
+        CHECK_OK(replace_file(scratch.path("disk"), Bytes(kDiskBytes)));
+        for (const char* name : {"target", "lower1", "lower2"}) {
+            CHECK_OK(make_directories(scratch.path(name)));
+        }
+        return scratch;
+    }
+
+    Scratch(Scratch&&) = default;
+    Scratch& operator=(Scratch&&) = delete;
+    ~Scratch() {
+        if (!path_.empty()) {
+            // Nothing to do about a failure: a stray directory in our own state.
+            static_cast<void>(remove_tree(path_));
+        }
+    }
+
+    std::string path(const char* name) const { return path_ + "/" + name; }
+
+  private:
+    explicit Scratch(std::string path) : path_(std::move(path)) {}
+    std::string path_;
+};
+
+/// Unmounts what was just mounted for the trial.
+Result<void> and_unmount(Result<void> mounted, const std::string& target) {
+    return mounted ? unmount(target, UnmountMode::detach) : mounted;
+}
+
+HostFeature feature(std::string name, const Result<void>& tried, std::string detail = {}) {
+    return {.name = std::move(name),
+            .works = tried.has_value(),
+            .needed = true,
+            .detail = tried ? std::move(detail) : tried.error().message};
+}
+
+HostFeature probe_kernel() {
+    utsname names{};
+    ::uname(&names);
+    unsigned major = 0;
+    unsigned minor = 0;
+    const bool parsed = std::sscanf(names.release, "%u.%u", &major, &minor) == 2;
+    return {.name = "Linux 6.12 or newer",
+            .works = parsed && std::pair{major, minor} >= std::pair{6U, 12U},
+            .needed = true,
+            .detail = names.release};
+}
+
+HostFeature probe_erofs_listed() {
+    const Result<std::string> list = read_file("/proc/filesystems", kSmallFileBytesMax);
+    const bool listed = list && list->contains("\terofs\n");
+    return {.name = "EROFS in the kernel",
+            .works = listed,
+            .needed = true,
+            .detail = listed ? "" : "not in /proc/filesystems: modprobe erofs"};
+}
+
+HostFeature probe_erofs_files(const Scratch& scratch) {
+    const std::string target = scratch.path("target");
+    return feature("EROFS mounts of files",
+                   and_unmount(mount_erofs({.image_path = scratch.path("image"),
+                                            .device_path = scratch.path("disk"),
+                                            .target = target}),
+                               target));
+}
+
+HostFeature probe_erofs_directio(const Scratch& scratch) {
+    const std::string target = scratch.path("target");
+    const std::string options = "directio,device=" + scratch.path("disk");
+    Result<void> mounted;
+    if (::mount(scratch.path("image").c_str(), target.c_str(), "erofs", MS_RDONLY,
+                options.c_str()) != 0) {
+        mounted = fail(errno_error("mount with directio, which came with Linux 6.15"));
+    }
+    HostFeature row = feature("EROFS option directio", and_unmount(std::move(mounted), target));
+    row.needed = false;
+    return row;
+}
+
+HostFeature probe_overlay(const Scratch& scratch) {
+    const std::string target = scratch.path("target");
+    return feature(
+        "overlayfs options index=off, redirect_dir=nofollow",
+        and_unmount(mount_overlay({.lowers = {scratch.path("lower1"), scratch.path("lower2")},
+                                   .upper = {},
+                                   .work = {},
+                                   .target = target}),
+                    target));
+}
+
+/// One empty disk.
+class OneDisk final : public DiskBackend {
+    std::optional<std::uint64_t> disk_size_bytes(DiskNumber disk) override {
+        return disk == 1 ? std::optional{kDiskBytes} : std::nullopt;
+    }
+    std::vector<DiskNumber> disks() override { return {1}; }
+    void read(DiskNumber, std::uint64_t, std::uint32_t size_bytes, ReadReply reply) override {
+        reply.data(Bytes(size_bytes));
+    }
+};
+
+/// A disk server, and an EROFS image mounted over its disk.
+HostFeature probe_fuse(const Scratch& scratch) {
+    OneDisk backend;
+    auto server = DiskServer::mount(scratch.path("disks"), backend);
+    Result<void> mounted;
+    if (!server) {
+        mounted = fail(server.error());
+    } else {
+        const std::string target = scratch.path("target");
+        mounted = and_unmount(mount_erofs({.image_path = scratch.path("image"),
+                                           .device_path = (*server)->disk_path(1),
+                                           .target = target}),
+                              target);
+    }
+    return feature("FUSE disks under EROFS", mounted);
+}
+
+/// Where an administrator set this, the kernel aborts the whole connection, all layers with it,
+/// when one request takes longer.
+HostFeature probe_fuse_timeout() {
+    const Result<std::string> text =
+        read_file("/proc/sys/fs/fuse/max_request_timeout", kSmallFileBytesMax);
+    const bool unlimited = !text || text->starts_with("0\n");
+    return {.name = "no time limit on FUSE requests",
+            .works = unlimited,
+            .needed = false,
+            .detail = unlimited ? ""
+                                : fmt::format("fs.fuse.max_request_timeout is {} s: read_timeout "
+                                              "must stay below it",
+                                              text->substr(0, text->find('\n')))};
+}
+
+/// The system call without arguments: EFAULT where it is allowed, EPERM or ENOSYS where a sysctl or
+/// a seccomp profile forbids it.
+HostFeature probe_io_uring() {
+    constexpr unsigned kNoEntries = 0;
+    const long result = ::syscall(SYS_io_uring_setup, kNoEntries, nullptr);
+    const int failure = result < 0 ? errno : 0;
+    const bool allowed = failure != EPERM && failure != ENOSYS && failure != EACCES;
+    const Result<std::string> sysctl =
+        read_file("/proc/sys/kernel/io_uring_disabled", kSmallFileBytesMax);
+    std::string detail;
+    if (!allowed) {
+        detail = fmt::format(
+            "io_uring_setup: {}; kernel.io_uring_disabled is {}, and container "
+            "runtimes forbid it by seccomp",
+            errno_error("", failure).message,
+            sysctl ? sysctl->substr(0, sysctl->find('\n')) : "unknown");
+    }
+    return {.name = "io_uring", .works = allowed, .needed = true, .detail = std::move(detail)};
+}
+
+}  // namespace
+
+std::vector<HostFeature> probe_host(const std::string& directory) {
+    std::vector<HostFeature> rows{probe_kernel()};
+    if (Result<Scratch> scratch = Scratch::make(directory)) {
+        rows.push_back(probe_erofs_files(*scratch));
+        rows.push_back(probe_erofs_directio(*scratch));
+        rows.push_back(probe_fuse(*scratch));
+        rows.push_back(probe_overlay(*scratch));
+    } else {
+        rows.push_back(feature("state directory", fail(scratch.error())));
+    }
+    // After the trials: they load the module where it is only missing.
+    rows.push_back(probe_erofs_listed());
+    rows.push_back(probe_fuse_timeout());
+    rows.push_back(probe_io_uring());
+    return rows;
+}
+
+}  // namespace lazybuild::fuse

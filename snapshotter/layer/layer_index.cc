@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "snapshotter/layer/layer_index.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/file.h"
+#include "codec/estargz_footer.h"
+#include "codec/estargz_toc.h"
+#include "codec/sha256.h"
+#include "snapshotter/store/layer_files.h"
+
+namespace lazybuild::layer {
+
+using io::or_return;
+namespace {
+
+constexpr std::uint64_t kBlobBytesMax = std::uint64_t{1} << 40;
+constexpr std::uint64_t kCompressedTocBytesMax = 256 << 20;
+
+// The end of a blob that is likely to hold all of its TOC: TOCs are about one to two hundredths of
+// their blobs. Guessing low costs a round trip, guessing high costs bytes that reads may want.
+std::uint64_t tail_guess(std::uint64_t blob_size_bytes) {
+    constexpr std::uint64_t kTailBytesMin = 64 << 10;
+    constexpr std::uint64_t kTailBytesMax = 4 << 20;
+    return std::min(blob_size_bytes,
+                    std::clamp(blob_size_bytes / 64, kTailBytesMin, kTailBytesMax));
+}
+
+struct Tail {
+    Bytes bytes;  // from toc_offset_bytes to the end of the blob, footer included
+    std::uint64_t toc_offset_bytes = 0;
+    std::size_t footer_size_bytes = 0;
+};
+
+Result<codec::EstargzFooter> footer_of(ByteView tail, std::uint64_t blob_size_bytes) {
+    const std::size_t size = std::min(tail.size(), codec::kEstargzFooterBytesMax);
+    TRY(const auto footer, codec::find_estargz_footer(tail.last(size)));
+    if (!footer) {
+        return fail(Error{.code = std::errc::not_supported,
+                          .message = "the blob has no eStargz footer, so it has no index"});
+    }
+    if (footer->toc_offset_bytes > blob_size_bytes - footer->footer_size_bytes) {
+        return fail(corrupt(fmt::format("the footer puts the table of contents at {}, past the end",
+                                        footer->toc_offset_bytes)));
+    }
+    if (blob_size_bytes - footer->toc_offset_bytes > kCompressedTocBytesMax) {
+        return fail(over_limit("the table of contents is too large"));
+    }
+    return *footer;
+}
+
+io::Task<Result<Tail>> fetch_tail(LayerContext& context, codec::Digest blob,
+                                  std::uint64_t blob_size_bytes, io::Wait wait) {
+    const std::uint64_t guess = tail_guess(blob_size_bytes);
+    const auto started = io::Clock::now();
+    Bytes tail = co_await or_return(
+        co_await context.origins.read(blob, blob_size_bytes - guess, guess, 0, wait));
+    context.link.record(tail.size(), io::Clock::now() - started);
+    const codec::EstargzFooter footer = co_await or_return(footer_of(tail, blob_size_bytes));
+    const std::uint64_t wanted = blob_size_bytes - footer.toc_offset_bytes;
+    if (wanted <= tail.size()) {
+        tail.erase(tail.begin(), tail.end() - static_cast<std::ptrdiff_t>(wanted));
+    } else {
+        const std::uint64_t missing = wanted - tail.size();
+        Bytes head = co_await or_return(
+            co_await context.origins.read(blob, footer.toc_offset_bytes, missing, 0, wait));
+        head.insert(head.end(), tail.begin(), tail.end());
+        tail = std::move(head);
+    }
+    co_return Tail{.bytes = std::move(tail),
+                   .toc_offset_bytes = footer.toc_offset_bytes,
+                   .footer_size_bytes = footer.footer_size_bytes};
+}
+
+// On the pool: everything between the bytes of the tail and the record.
+Result<store::LayerRecord> index_tail(store::Store& records, const LayerRequest& request,
+                                      Tail tail) {
+    const std::size_t members_size = tail.bytes.size() - tail.footer_size_bytes;
+    TRY(const Bytes json, codec::extract_toc(ByteView{tail.bytes}.first(members_size)));
+    tail.bytes = {};
+    if (const codec::Digest found = codec::sha256(json); found != request.toc) {
+        return fail(
+            corrupt(fmt::format("the table of contents has the digest {}, the manifest says {}",
+                                found.text(), request.toc.text())));
+    }
+    TRY(const codec::Toc toc, codec::parse_toc(json, tail.toc_offset_bytes));
+    const store::NewLayer layer{.blob = request.blob,
+                                .toc = request.toc,
+                                .blob_size_bytes = request.blob_size_bytes,
+                                .disk_size_bytes = toc.tree.disk_size_bytes,
+                                .diff_id_claimed = request.diff_id,
+                                .prefetch_end_bytes = toc.prefetch_end_bytes};
+    TRY(const std::string staged, records.stage_layer());
+    auto made = store::make_layer_files(staged, toc.tree, request.blob, tail.toc_offset_bytes);
+    Result<store::LayerRecord> record =
+        made ? records.insert_layer(layer, staged) : std::unexpected(std::move(made).error());
+    if (!record) {
+        // The first failure is the one to report; a directory left behind goes at the next start.
+        [[maybe_unused]] const auto removed = remove_tree(staged);
+    }
+    return record;
+}
+
+}  // namespace
+
+io::Task<Result<store::LayerRecord>> make_index(LayerContext& context, LayerRequest request,
+                                                io::Wait wait) {
+    if (request.blob_size_bytes == 0 || request.blob_size_bytes > kBlobBytesMax) {
+        co_return fail(
+            over_limit(fmt::format("a layer blob of {} bytes", request.blob_size_bytes)));
+    }
+    store::Store& records = context.store;
+    auto add_origin = [&records, &request] {
+        return records.add_origin(request.blob, store::Origin{.kind = store::Origin::Kind::registry,
+                                                              .host = request.repository.host,
+                                                              .path = request.repository.name});
+    };
+    co_await or_return(co_await io::run_on(context.pool, context.reactor, std::move(add_origin)));
+    Tail tail = co_await or_return(
+        co_await fetch_tail(context, request.blob, request.blob_size_bytes, wait));
+    auto index = [&records, &request, &tail] {
+        return index_tail(records, request, std::move(tail));
+    };
+    co_return co_await io::run_on(context.pool, context.reactor, std::move(index));
+}
+
+}  // namespace lazybuild::layer

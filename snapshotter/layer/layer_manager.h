@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// The layers of one daemon: resolves them, serves their disks to the kernel, mounts them, and lets
+// them go. It is the backend of the FUSE disk server, which it owns.
+//
+// Threads: resolve() on the reactor's thread; the rest on any but the reactor's and FUSE's, since
+// they block on the disk or on mount(2), whose answer comes through both.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <shared_mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "fuse/disk_server.h"
+#include "snapshotter/io/shared.h"
+#include "snapshotter/io/task.h"
+#include "snapshotter/layer/layer_context.h"
+#include "snapshotter/layer/layer_index.h"
+#include "snapshotter/layer/served_layer.h"
+#include "snapshotter/store/store.h"
+
+namespace lazybuild::layer {
+
+class LayerManager final : private fuse::DiskBackend {
+  public:
+    /// Serves what the store has (without the network: a layer whose origin is away only makes its
+    /// own uncached reads wait) and mounts the disks. Stale mounts below the store's root must be
+    /// gone. A layer whose files are unusable is logged and left out. The arguments outlive this;
+    /// the reactor runs.
+    static Result<std::unique_ptr<LayerManager>> open(store::Store& store, registry::Client& client,
+                                                      io::Reactor& reactor, io::Pool& pool,
+                                                      FetchOptions options);
+    /// close() must have been called, and the reactor must have ended.
+    ~LayerManager() override;
+
+    /// The layer's index is on disk and its disk served. Joins a resolve that is under way, which
+    /// goes on when `wait` ends this one; its own limit is `read_timeout` of the options.
+    /// Errors: those of make_index; permission_denied for a quarantined layer.
+    io::Task<Result<store::LayerId>> resolve(LayerRequest request, io::Wait wait);
+
+    /// Mounts a layer on the directory `target`: over its disk file when it is complete, else over
+    /// its FUSE disk.
+    Result<void> mount(store::LayerId id, const std::string& target);
+
+    /// No snapshot needs it any more: its tasks end, its record and files go. The mounts on it must
+    /// be gone. Unknown is fine. Errors: operation_not_permitted while a snapshot names it.
+    Result<void> forget(store::LayerId id);
+
+    /// Makes durable what has come since the last call.
+    void flush();
+
+    /// Takes the disks away (waiting reads fail) and notes that the stop was clean.
+    void close();
+
+  private:
+    // Whose bytes they are: never a claimed diffID.
+    using Identity = std::pair<codec::Digest, codec::Digest>;
+
+    LayerManager(store::Store& store, registry::Client& client, io::Reactor& reactor,
+                 io::Pool& pool, FetchOptions options);
+
+    // fuse::DiskBackend
+    std::optional<std::uint64_t> disk_size_bytes(fuse::DiskNumber disk) override;
+    std::vector<fuse::DiskNumber> disks() override;
+    void read(fuse::DiskNumber disk, std::uint64_t offset_bytes, std::uint32_t size_bytes,
+              fuse::ReadReply reply) override;
+
+    io::Task<Result<store::LayerId>> resolve_once(LayerRequest request);
+    io::Task<Result<store::LayerId>> find_or_make(LayerRequest request);
+    Result<std::shared_ptr<ServedLayer>> serve(const store::LayerRecord& record);
+    std::shared_ptr<ServedLayer> find(store::LayerId id) const;
+    std::vector<std::shared_ptr<ServedLayer>> all() const;
+
+    BlobOrigins origins_;
+    LayerContext context_;
+    std::map<Identity, io::Shared<store::LayerId>> resolving_;  // reactor's thread only
+
+    mutable std::shared_mutex mutex_;  // guards layers_
+    std::map<store::LayerId, std::shared_ptr<ServedLayer>> layers_;
+    std::unique_ptr<fuse::DiskServer> disk_server_;
+};
+
+}  // namespace lazybuild::layer

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// One pass over a whole layer blob, first byte to last: keeps the chunks that are not here yet and
+// computes what only a whole pass can, the digest of the blob and the diffID. It is fed compressed
+// bytes as they come, and may rest for as long as it likes between two of them.
+//
+// Threads: one caller at a time, on the pool.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "codec/digest.h"
+#include "codec/gzip.h"
+#include "codec/sha256.h"
+#include "snapshotter/store/layer_files.h"
+
+namespace lazybuild::layer {
+
+class LayerPass {
+  public:
+    /// Keeps `files` alive.
+    explicit LayerPass(std::shared_ptr<store::LayerFiles> files);
+
+    /// The next bytes of the blob. Errors: bad_message when they do not inflate or a chunk's digest
+    /// does not hold; then the pass is over.
+    Result<void> push(ByteView compressed);
+
+    struct Digests {
+        codec::Digest blob;
+        codec::Digest diff_id;
+    };
+    /// After the last byte. Errors: bad_message when the blob ends too early or a chunk of the
+    /// table was nowhere in it.
+    Result<Digests> finish();
+
+    /// Where in the blob the next byte to push comes from.
+    std::uint64_t offset_bytes() const { return offset_bytes_; }
+
+    LayerPass(const LayerPass&) = delete;
+    LayerPass& operator=(const LayerPass&) = delete;
+
+  private:
+    class Sink;
+    // A chunk whose first bytes have come.
+    struct Open {
+        store::ChunkIndex chunk;
+        Bytes bytes;
+    };
+    // Files of one content may share their bytes in the blob; more at a time is an attack on
+    // memory.
+    static constexpr std::size_t kOpenChunksMax = 16;
+
+    Result<void> take(ByteView bytes);
+
+    std::shared_ptr<store::LayerFiles> files_;
+    codec::GzipStream gzip_;
+    codec::Sha256 blob_digest_;
+    codec::Sha256 diff_id_;
+    std::uint64_t offset_bytes_ = 0;
+    std::uint64_t member_start_ = 0;   // in the blob, of the member that is being inflated
+    std::uint64_t member_offset_ = 0;  // in that member, of the next uncompressed byte
+    store::ChunkIndex next_ = 0;       // the first chunk whose bytes have not come by yet
+    std::vector<Open> open_;
+};
+
+}  // namespace lazybuild::layer

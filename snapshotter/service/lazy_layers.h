@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the service needs of the layers below it. The daemon gives it layer::LayerManager
+// (managed_layers.h); tests give it layers of their own.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "snapshotter/io/task.h"
+#include "snapshotter/io/wait.h"
+#include "snapshotter/layer/layer_index.h"
+#include "snapshotter/store/records.h"
+
+namespace lazybuild::service {
+
+class LazyLayers {
+  public:
+    virtual ~LazyLayers() = default;
+
+    /// The layer is known to the store and can be mounted. Joins a resolve of the same layer that
+    /// is under way. Thread: the reactor's.
+    virtual io::Task<Result<store::LayerId>> resolve(layer::LayerRequest request,
+                                                     io::Wait wait) = 0;
+    /// Mounts it on the directory `target`, read-only. No network. Blocks: pool threads only.
+    virtual Result<void> mount(store::LayerId id, const std::string& target) = 0;
+    /// Its record, files and tasks go. No snapshot names it, and nothing has it mounted.
+    /// Blocks: pool threads only.
+    virtual Result<void> forget(store::LayerId id) = 0;
+};
+
+}  // namespace lazybuild::service

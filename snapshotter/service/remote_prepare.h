@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The remote-snapshot handshake (reference C.3): Prepare asks for a layer by labels, and gets it
+// served lazily, or gets none and pulls it in full. Never silently: the log says which and why.
+//
+// Threads: prepare() on the reactor's thread; what blocks runs on the pool.
+#pragma once
+
+#include <chrono>
+
+#include "base/result.h"
+#include "snapshotter/io/pool.h"
+#include "snapshotter/io/reactor.h"
+#include "snapshotter/io/semaphore.h"
+#include "snapshotter/io/task.h"
+#include "snapshotter/service/image_layers.h"
+#include "snapshotter/service/lazy_layers.h"
+#include "snapshotter/service/remote_labels.h"
+#include "snapshotter/service/snapshotter.h"
+
+namespace lazybuild::service {
+
+enum class RemoteOutcome {
+    attached,  ///< the remote snapshot is there: containerd is told ALREADY_EXISTS
+    not_lazy,  ///< a normal snapshot is to be prepared, and the layer pulled in full
+};
+
+class RemotePreparer {
+  public:
+    /// The arguments outlive this, and this outlives its tasks: the reactor ends first.
+    /// `pool` must not be one whose jobs wait for this.
+    RemotePreparer(Snapshotter& snapshotter, LazyLayers& layers, ImageDocuments& documents,
+                   io::Reactor& reactor, io::Pool& pool, std::chrono::milliseconds timeout);
+
+    /// For a request that asks_for_remote. Takes `timeout` at most.
+    /// Errors: those that a normal prepare with this key and parent would end with;
+    /// operation_canceled when the daemon stops.
+    io::Task<Result<RemoteOutcome>> prepare(SnapshotRequest request);
+
+    /// Ends what is under way, now and from then on. Thread: the reactor's.
+    void cancel() { stopping_.cancel(); }
+
+  private:
+    io::Task<Result<void>> make_remote(SnapshotRequest request, io::Wait wait);
+    io::Task<Result<std::shared_ptr<const Image>>> find_image(RemoteTarget target, io::Wait wait);
+    io::Task<Result<void>> resolve_and_attach(SnapshotRequest request,
+                                              layer::LayerRequest layer_request, io::Wait wait);
+    void begin_others(const Image& image, const RemoteTarget& target, std::size_t current);
+    io::Task<void> resolve_ahead(layer::LayerRequest request);
+
+    Snapshotter& snapshotter_;
+    LazyLayers& layers_;
+    io::Reactor& reactor_;
+    io::Pool& pool_;
+    const std::chrono::milliseconds timeout_;
+    ImageLayers images_;
+    io::Semaphore ahead_;  // layers that are resolved ahead of their Prepare, at one time
+    io::CancelSource stopping_;
+};
+
+}  // namespace lazybuild::service

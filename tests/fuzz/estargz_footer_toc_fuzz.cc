@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// An eStargz blob from its end: footer, TOC, tree. Input that starts with '{' is the TOC's JSON
+// itself, because a fuzzer seldom finds a checksum.
+#include <cstdint>
+
+#include "base/assert.h"
+#include "codec/estargz_footer.h"
+#include "codec/estargz_toc.h"
+
+namespace lazybuild::codec {
+namespace {
+
+/// What a reader of the tree relies on.
+void check_tree(const FileTree& tree, std::uint64_t toc_offset_bytes) {
+    for (const Node& node : tree.nodes) {
+        std::uint64_t covered_bytes = 0;
+        for (std::uint32_t i = 0; i < node.chunk_count; ++i) {
+            const Chunk& chunk = tree.chunks[node.first_chunk + i];
+            ASSERT(chunk.file_offset_bytes == covered_bytes);
+            ASSERT(chunk.size_bytes > 0 && chunk.size_bytes <= kChunkBytesMax);
+            ASSERT(chunk.blob_size_bytes > 0 && chunk.blob_offset_bytes < toc_offset_bytes);
+            ASSERT(chunk.blob_size_bytes <= toc_offset_bytes - chunk.blob_offset_bytes);
+            covered_bytes += chunk.size_bytes;
+        }
+        ASSERT(covered_bytes == node.size_bytes);
+    }
+}
+
+void parse(ByteView json, std::uint64_t toc_offset_bytes) {
+    const auto toc = parse_toc(json, toc_offset_bytes);
+    if (toc) {
+        check_tree(toc->tree, toc_offset_bytes);
+        ASSERT(toc->prefetch_end_bytes.value_or(0) < toc_offset_bytes);
+    }
+}
+
+void try_blob(ByteView blob) {
+    if (as_text(blob).starts_with('{')) {
+        parse(blob, 1 << 20);
+        return;
+    }
+    const auto footer = find_estargz_footer(blob);
+    if (!footer || !*footer) {
+        return;
+    }
+    const EstargzFooter& found = **footer;
+    ASSERT(found.footer_size_bytes <= blob.size());
+    const ByteView members = blob.first(blob.size() - found.footer_size_bytes);
+    if (found.toc_offset_bytes > members.size()) {
+        return;
+    }
+    const auto json = extract_toc(members.subspan(found.toc_offset_bytes));
+    if (json) {
+        parse(*json, found.toc_offset_bytes);
+    }
+}
+
+}  // namespace
+}  // namespace lazybuild::codec
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    lazybuild::codec::try_blob(std::as_bytes(std::span{data, size}));
+    return 0;
+}

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole way of a read through the real kernel: EROFS mount, FUSE disk, fetch, verify. The
+// blobs' origin is a file, so that a test can damage it, take it away and bring it back.
+#include "snapshotter/layer/layer_manager.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <future>
+
+#include "fuse/mounts.h"
+#include "layer_fixture.h"
+
+namespace lazybuild::layer {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// A daemon without its RPCs.
+class Daemon {
+  public:
+    Daemon(const std::string& root, FetchOptions options) {
+        auto store = store::Store::open(root);
+        EXPECT_TRUE(store.has_value()) << store.error().message;
+        store_ = std::move(*store);
+        reactor_ = std::move(*io::Reactor::create());
+        client_ = std::make_unique<registry::Client>(*reactor_, pool_,
+                                                     registry::ClientOptions{.attempts_max = 1});
+        thread_ = std::thread{[this] { reactor_->run(); }};
+        auto manager = LayerManager::open(*store_, *client_, *reactor_, pool_, options);
+        EXPECT_TRUE(manager.has_value()) << manager.error().message;
+        manager_ = std::move(*manager);
+    }
+    Daemon(const Daemon&) = delete;
+    Daemon& operator=(const Daemon&) = delete;
+    ~Daemon() {
+        manager_->close();
+        reactor_->stop();
+        thread_.join();
+        manager_.reset();
+        client_.reset();
+    }
+
+    store::Store& store() { return *store_; }
+    LayerManager& manager() { return *manager_; }
+
+    Result<store::LayerId> resolve(LayerRequest request) {
+        std::promise<Result<store::LayerId>> promise;
+        auto future = promise.get_future();
+        reactor_->spawn(keep_result(*manager_, std::move(request), promise));
+        return future.get();
+    }
+
+  private:
+    static io::Task<void> keep_result(LayerManager& manager, LayerRequest request,
+                                      std::promise<Result<store::LayerId>>& promise) {
+        const io::Wait wait{.deadline = io::deadline_in(std::chrono::seconds{30}), .cancel = {}};
+        Result<store::LayerId> id = co_await manager.resolve(std::move(request), wait);
+        promise.set_value(std::move(id));
+    }
+
+    std::unique_ptr<store::Store> store_;
+    std::unique_ptr<io::Reactor> reactor_;
+    io::Pool pool_{2};
+    std::unique_ptr<registry::Client> client_;
+    std::unique_ptr<LayerManager> manager_;
+    std::thread thread_;
+};
+
+class LayerManagerTest : public testing::Test {
+  protected:
+    void SetUp() override {
+        if (::geteuid() != 0 || ::access("/dev/fuse", R_OK | W_OK) != 0) {
+            GTEST_SKIP() << "needs root and /dev/fuse, to mount";
+        }
+        write_origin(layer_.blob);
+        ASSERT_TRUE(make_directories(target_).has_value());
+        start();
+    }
+    void TearDown() override {
+        unmount();
+        daemon_.reset();
+    }
+
+    void start() {
+        daemon_ = std::make_unique<Daemon>(root_.path() + "/store", options_);
+        ASSERT_TRUE(
+            daemon_->store()
+                .add_origin(layer_.info.blob,
+                            {.kind = store::Origin::Kind::file, .host = {}, .path = origin_})
+                .has_value());
+    }
+    void restart() {
+        unmount();
+        daemon_.reset();
+        start();
+    }
+    void unmount() {
+        const auto mounts = fuse::mounts_under(target_);
+        for (std::size_t i = 0; i < mounts->size(); ++i) {
+            ASSERT_TRUE(fuse::unmount(target_, fuse::UnmountMode::detach).has_value());
+        }
+    }
+
+    LayerRequest request() const {
+        return {.repository = {.host = "localhost:1", .name = "none"},
+                .blob = layer_.info.blob,
+                .blob_size_bytes = layer_.blob.size(),
+                .toc = layer_.info.toc,
+                .diff_id = layer_.info.diff_id};
+    }
+    void write_origin(ByteView bytes) { ASSERT_TRUE(replace_file(origin_, bytes).has_value()); }
+    void resolve_and_mount() {
+        const auto id = daemon_->resolve(request());
+        ASSERT_TRUE(id.has_value()) << id.error().message;
+        id_ = *id;
+        const auto mounted = daemon_->manager().mount(id_, target_);
+        ASSERT_TRUE(mounted.has_value()) << mounted.error().message;
+    }
+    // Reads here go through our own lazy mount; that the daemon is in this process is safe because
+    // its threads are not the one that reads.
+    Result<std::string> read(const std::string& name) {
+        return read_file(target_ + "/d/" + name, 16 << 20);
+    }
+    void expect_right(const std::string& name) {
+        const auto text = read(name);
+        ASSERT_TRUE(text.has_value()) << name << ": " << text.error().message;
+        EXPECT_TRUE(*text == as_text(layer_.files.at(name))) << name;
+    }
+    bool wait_for_state(store::LayerState state) {
+        for (int i = 0; i < 300; ++i) {
+            if (daemon_->store().layer(id_)->value().state == state) {
+                return true;
+            }
+            std::this_thread::sleep_for(milliseconds{50});
+        }
+        return false;
+    }
+
+    TemporaryRoot root_;
+    TestLayer layer_ = usual_layer();
+    const std::string origin_ = root_.path() + "/origin";
+    const std::string target_ = root_.path() + "/target";
+    FetchOptions options_{.read_timeout = milliseconds{2'000}, .background_fill = false};
+    std::unique_ptr<Daemon> daemon_;
+    store::LayerId id_{};
+};
+
+TEST_F(LayerManagerTest, every_file_reads_right_through_the_kernel) {
+    resolve_and_mount();
+    for (const auto& [name, content] : layer_.files) {
+        expect_right(name);
+    }
+}
+
+TEST_F(LayerManagerTest, many_readers_at_once_read_right) {
+    resolve_and_mount();
+    std::vector<std::thread> readers;
+    for (int i = 0; i < 8; ++i) {
+        readers.emplace_back([this] {
+            for (const auto& [name, content] : layer_.files) {
+                expect_right(name);
+            }
+        });
+    }
+    for (std::thread& reader : readers) {
+        reader.join();
+    }
+}
+
+TEST_F(LayerManagerTest, two_resolves_at_once_are_one_layer) {
+    Result<store::LayerId> first = fail(invalid("not run"));
+    std::thread other{[&] { first = daemon_->resolve(request()); }};
+    const auto second = daemon_->resolve(request());
+    other.join();
+    ASSERT_TRUE(first.has_value() && second.has_value());
+    EXPECT_EQ(*first, *second);
+    EXPECT_EQ(daemon_->store().layers()->size(), 1U);
+}
+
+TEST_F(LayerManagerTest, a_read_without_an_origin_fails_in_time_and_works_when_it_is_back) {
+    resolve_and_mount();
+    ASSERT_EQ(::rename(origin_.c_str(), (origin_ + ".away").c_str()), 0);
+    const auto lost = read("large");
+    ASSERT_FALSE(lost.has_value());
+    EXPECT_EQ(lost.error().code, std::errc::io_error);
+    ASSERT_EQ(::rename((origin_ + ".away").c_str(), origin_.c_str()), 0);
+    expect_right("large");
+}
+
+TEST_F(LayerManagerTest, damaged_bytes_are_an_error_and_never_data) {
+    resolve_and_mount();
+    const codec::Toc toc = layer_.toc();
+    const codec::Node& node = toc.tree.nodes[*toc.tree.find("d/large")];
+    Bytes damaged = layer_.blob;
+    damaged[toc.tree.chunks[node.first_chunk].blob_offset_bytes + 50] ^= std::byte{1};
+    write_origin(damaged);
+    const auto wrong = read("large");
+    ASSERT_FALSE(wrong.has_value());
+    EXPECT_EQ(wrong.error().code, std::errc::io_error);
+    expect_right("small105");
+    write_origin(layer_.blob);
+    expect_right("large");
+}
+
+TEST_F(LayerManagerTest, refuses_a_table_of_contents_that_the_manifest_does_not_name) {
+    LayerRequest other = request();
+    other.toc = layer_.info.blob;
+    const auto id = daemon_->resolve(other);
+    ASSERT_FALSE(id.has_value());
+    EXPECT_EQ(id.error().code, std::errc::bad_message);
+    EXPECT_TRUE(daemon_->store().layers()->empty());
+}
+
+TEST_F(LayerManagerTest, refuses_a_blob_without_an_index) {
+    write_origin(content_of(layer_.blob.size(), 5));
+    const auto id = daemon_->resolve(request());
+    ASSERT_FALSE(id.has_value());
+    EXPECT_EQ(id.error().code, std::errc::not_supported);
+}
+
+TEST_F(LayerManagerTest, what_has_come_survives_a_restart_without_the_origin) {
+    resolve_and_mount();
+    expect_right("large");
+    ASSERT_EQ(::unlink(origin_.c_str()), 0);
+    restart();
+    const auto mounted = daemon_->manager().mount(id_, target_);
+    ASSERT_TRUE(mounted.has_value()) << mounted.error().message;
+    expect_right("large");
+}
+
+TEST_F(LayerManagerTest, a_forgotten_layer_leaves_nothing) {
+    resolve_and_mount();
+    expect_right("small100");
+    unmount();
+    ASSERT_TRUE(daemon_->manager().forget(id_).has_value());
+    EXPECT_TRUE(daemon_->store().layers()->empty());
+    EXPECT_FALSE(std::filesystem::exists(daemon_->store().layer_directory(id_)));
+}
+
+class FillTest : public LayerManagerTest {
+  protected:
+    FillTest() {
+        options_.background_fill = true;
+        options_.fill_quiet = milliseconds{100};
+    }
+};
+
+TEST_F(FillTest, completes_the_layer_and_verifies_its_diff_id) {
+    resolve_and_mount();
+    ASSERT_TRUE(wait_for_state(store::LayerState::complete));
+    EXPECT_EQ(daemon_->store().layer(id_)->value().diff_id_verified, layer_.info.diff_id);
+    ASSERT_EQ(::unlink(origin_.c_str()), 0);
+    restart();
+    // Mounted on the disk file itself: the daemon may go, the files stay.
+    ASSERT_TRUE(daemon_->manager().mount(id_, target_).has_value());
+    daemon_.reset();
+    for (const auto& [name, content] : layer_.files) {
+        expect_right(name);
+    }
+    start();
+}
+
+TEST_F(FillTest, quarantines_a_layer_with_another_diff_id_than_its_image_claims) {
+    LayerRequest poisoned = request();
+    poisoned.diff_id = layer_.info.blob;
+    const auto id = daemon_->resolve(poisoned);
+    ASSERT_TRUE(id.has_value()) << id.error().message;
+    id_ = *id;
+    ASSERT_TRUE(wait_for_state(store::LayerState::quarantined));
+    const auto again = daemon_->resolve(request());
+    ASSERT_FALSE(again.has_value());
+    EXPECT_EQ(again.error().code, std::errc::permission_denied);
+}
+
+TEST_F(FillTest, goes_on_when_the_origin_comes_back) {
+    options_.fill_quiet = milliseconds{500};
+    restart();
+    resolve_and_mount();
+    ASSERT_EQ(::rename(origin_.c_str(), (origin_ + ".away").c_str()), 0);
+    std::this_thread::sleep_for(milliseconds{800});
+    EXPECT_EQ(daemon_->store().layer(id_)->value().state, store::LayerState::filling);
+    ASSERT_EQ(::rename((origin_ + ".away").c_str(), origin_.c_str()), 0);
+    EXPECT_TRUE(wait_for_state(store::LayerState::complete));
+}
+
+TEST_F(LayerManagerTest, prefetches_up_to_the_landmark) {
+    std::map<std::string, Bytes> files = layer_.files;
+    layer_ = make_layer(
+        files, {.chunk_size_bytes = 256 << 10, .prioritized = {"d/small120", "d/small110"}});
+    write_origin(layer_.blob);
+    restart();
+    resolve_and_mount();
+    for (int i = 0; i < 100; ++i) {
+        std::this_thread::sleep_for(milliseconds{20});
+    }
+    ASSERT_EQ(::unlink(origin_.c_str()), 0);
+    expect_right("small120");
+    expect_right("small110");
+    EXPECT_FALSE(read("large").has_value());
+}
+
+}  // namespace
+}  // namespace lazybuild::layer
