@@ -24,12 +24,14 @@ inline std::unexpected<Error> fail(Error error) {
 
 /// `TRY(auto value, parse(text));` declares `value`, or returns the Error from this function.
 /// Plain functions only: coroutines say `auto value = co_await or_return(co_await f());`
+// NOLINTBEGIN(bugprone-macro-parentheses): a declaration cannot stand in parentheses.
 #define TRY(declaration, expression)                                                        \
     auto LAZYBUILD_CONCAT(try_result_, __LINE__) = (expression);                            \
     if (!LAZYBUILD_CONCAT(try_result_, __LINE__)) {                                         \
         return std::unexpected(std::move(LAZYBUILD_CONCAT(try_result_, __LINE__)).error()); \
     }                                                                                       \
     declaration = *std::move(LAZYBUILD_CONCAT(try_result_, __LINE__))
+// NOLINTEND(bugprone-macro-parentheses)
 
 /// `CHECK_OK(write(bytes));` for a Result<void>: returns its Error from this function.
 #define CHECK_OK(expression)                                         \

@@ -22,7 +22,7 @@ namespace lazybuild::codec {
 
 struct EstargzOptions {
     int level = 3;                              ///< kGzipLevelMin to kGzipLevelMax
-    std::uint64_t chunk_size_bytes = 4u << 20;  ///< 4 KiB to kChunkBytesMax
+    std::uint64_t chunk_size_bytes = 1u << 20;  ///< 4 KiB to kChunkBytesMax
     std::vector<std::string> prioritized;       ///< paths in the order in which they are needed
 };
 

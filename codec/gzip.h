@@ -104,7 +104,7 @@ inline constexpr int kGzipLevelMin = 0;
 inline constexpr int kGzipLevelMax = 3;
 
 /// Writes members to `out`, which outlives it. Equal input gives equal output, however the calls to
-/// write() cut it (for one version of ISA-L on one kind of CPU: its matchers differ by CPU).
+/// write() cut it (for one version of ISA-L on one kind of CPU: it picks its matchers by CPU).
 /// Every member starts 1f 8b 08 00 00 00 00 00 00 ff: no name, no time, unknown system.
 class GzipWriter final : public ByteSink {
   public:

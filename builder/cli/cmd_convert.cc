@@ -132,6 +132,7 @@ io::Task<Result<codec::Digest>> ImageConvert::run_one(std::optional<codec::Platf
     }
     Made made = co_await io::or_return(co_await convert_manifest(std::move(root)));
     const codec::Digest digest = made.descriptor.digest;
+    co_await io::or_return(session_.check_interrupt());
     co_await io::or_return(
         co_await target_.finish(made.descriptor, std::move(made.bytes), session_.wait()));
     co_return digest;
@@ -186,6 +187,7 @@ io::Task<Result<codec::Digest>> ImageConvert::run_all_platforms() {
     index.use_oci_types();
     Made made = make_document(codec::media_type::kOciIndex, index.serialize());
     const codec::Digest digest = made.descriptor.digest;
+    co_await io::or_return(session_.check_interrupt());
     co_await io::or_return(
         co_await target_.finish(made.descriptor, std::move(made.bytes), session_.wait()));
     co_return digest;

@@ -128,16 +128,16 @@ io::Task<Result<codec::Digest>> ImageCopy::run(std::optional<codec::Platform> pl
     }
     co_await io::or_return(co_await run_all(session_, std::move(copies)));
 
+    co_await io::or_return(session_.check_interrupt());
     for (std::size_t i = documents_.size() - 1; i > 0; --i) {
         co_await io::or_return(co_await target_.put_document(
             documents_[i].descriptor, std::move(documents_[i].bytes), session_.wait()));
     }
     co_await io::or_return(
         co_await target_.finish(descriptor, std::move(documents_[0].bytes), session_.wait()));
-    session_.console().note(
-        fmt::format("{}: {} documents, {} blobs: {} copied, {} there before, {} mounted",
-                    target_.name(), documents_.size(), totals_.blobs,
-                    size_text(totals_.copied_bytes), totals_.present, totals_.mounted));
+    session_.console().note(fmt::format("{}: {} copied; of {} blobs {} were there, {} mounted",
+                                        target_.name(), size_text(totals_.copied_bytes),
+                                        totals_.blobs, totals_.present, totals_.mounted));
     co_return descriptor.digest;
 }
 

@@ -30,7 +30,7 @@ class WriteStream final : public ContentIngest {
     ~WriteStream() override {
         if (!finished_) {
             call_.context()->TryCancel();
-            stream_->Finish();
+            end();
         }
     }
 
@@ -43,7 +43,8 @@ class WriteStream final : public ContentIngest {
   private:
     content::WriteContentRequest request(content::WriteAction action) const;
     Result<content::WriteContentResponse> exchange(const content::WriteContentRequest& request);
-    Error finish(std::string_view what);
+    grpc::Status end();
+    Error failure(std::string_view what);
 
     codec::Descriptor blob_;
     std::string ref_;
@@ -67,10 +68,18 @@ content::WriteContentRequest WriteStream::request(content::WriteAction action) c
     return message;
 }
 
-// The stream has broken: why.
-Error WriteStream::finish(std::string_view what) {
+// gRPC shows a stream's status only to who has read all of it; without, Finish() waits for ever.
+grpc::Status WriteStream::end() {
     finished_ = true;
-    const grpc::Status status = stream_->Finish();
+    content::WriteContentResponse unread;
+    while (stream_->Read(&unread)) {
+    }
+    return stream_->Finish();
+}
+
+// The stream has broken: why.
+Error WriteStream::failure(std::string_view what) {
+    const grpc::Status status = finished_ ? grpc::Status::OK : end();
     if (status.ok()) {
         return Error{.code = std::errc::io_error,
                      .message = fmt::format("containerd: {}: it ended the stream", what)};
@@ -82,7 +91,7 @@ Result<content::WriteContentResponse> WriteStream::exchange(
     const content::WriteContentRequest& message) {
     content::WriteContentResponse response;
     if (finished_ || !stream_->Write(message) || !stream_->Read(&response)) {
-        return fail(finish("write of blob " + blob_.digest.text()));
+        return fail(failure("write of blob " + blob_.digest.text()));
     }
     return response;
 }
@@ -125,8 +134,7 @@ Result<void> WriteStream::commit(const codec::StringMap& labels) {
     }
     TRY(const auto response, exchange(message));
     stream_->WritesDone();
-    finished_ = true;
-    const grpc::Status status = stream_->Finish();
+    const grpc::Status status = end();
     if (!status.ok()) {
         return fail(containerd_error("commit of blob " + blob_.digest.text(), status));
     }

@@ -13,9 +13,8 @@
 #include "builder/cli/console.h"
 #include "builder/cli/suggest.h"
 
+namespace lazybuild::cli {
 namespace {
-
-using namespace lazybuild::cli;  // NOLINT: the program is all of these names
 
 constexpr const char* kPlaces =
     "Images are at [docker://][HOST[:PORT]/]NAME[:TAG][@DIGEST], oci:DIRECTORY[:TAG],\n"
@@ -222,10 +221,12 @@ ExitCode run_program(int argc, char** argv, ProcessConsole& console) {
 }
 
 }  // namespace
+}  // namespace lazybuild::cli
 
 int main(int argc, char** argv) {
-    ProcessConsole console;
-    const ExitCode code = run_program(argc, argv, console);
+    using lazybuild::cli::ExitCode;
+    lazybuild::cli::ProcessConsole console;
+    const ExitCode code = lazybuild::cli::run_program(argc, argv, console);
     if (code == ExitCode::done && !console.output_complete()) {
         console.note("lazybuild: cannot write to stdout");
         return static_cast<int>(ExitCode::failed);

@@ -62,6 +62,13 @@ Result<std::unique_ptr<Session>> Session::open(const RegistryFlags& flags, Conso
     return session;
 }
 
+Result<void> Session::check_interrupt() const {
+    if (interrupt_.cancelled()) {
+        return fail(Error{.code = std::errc::operation_canceled, .message = "interrupted"});
+    }
+    return {};
+}
+
 Session::~Session() {
     console_.on_interrupt({});
 }

@@ -53,6 +53,8 @@ class Session {
     /// a peer that is silent, and work that goes on may take as long as it takes.
     io::Wait wait() const { return io::Wait{.cancel = interrupt_.token()}; }
 
+    /// operation_canceled once the user has interrupted: asked before what others can see is done.
+    Result<void> check_interrupt() const;
     /// Ends what waits, because the command has failed and its result is decided.
     void give_up() { interrupt_.cancel(); }
 

@@ -17,7 +17,8 @@ using store::ChunkIndex;
 using store::ChunkRecord;
 
 constexpr std::uint64_t kInflatedBytesMax = 16 << 20;  // of one request
-constexpr std::uint64_t kStreakGapBytesMax = 64 << 10;
+constexpr std::uint64_t kStreakGapBytesMax = 16 << 10;
+constexpr std::uint64_t kStreakWindowBytesMax = 1 << 20;
 constexpr std::size_t kWrongBytesTriesMax = 2;
 constexpr std::chrono::milliseconds kBackoffFirst{200};
 constexpr std::chrono::milliseconds kBackoffMax{5'000};
@@ -170,7 +171,7 @@ ChunkIndex ChunkFetcher::grown_end(Run missing) {
     if (last_end_bytes_ != 0 && begin >= last_end_bytes_ &&
         begin - last_end_bytes_ <= kStreakGapBytesMax) {
         streak_window_bytes_ =
-            std::min(std::max(window, streak_window_bytes_ * 2), LinkEstimate::kWindowBytesMax);
+            std::min(std::max(window, streak_window_bytes_ * 2), kStreakWindowBytesMax);
         window = streak_window_bytes_;
     } else {
         streak_window_bytes_ = window;

@@ -15,8 +15,8 @@ namespace lazybuild::layer {
 
 class LinkEstimate {
   public:
-    static constexpr std::uint64_t kWindowBytesMin = 128 << 10;
-    static constexpr std::uint64_t kWindowBytesMax = 4 << 20;
+    static constexpr std::uint64_t kWindowBytesMin = 32 << 10;
+    static constexpr std::uint64_t kWindowBytesMax = 128 << 10;
 
     /// A request for `size_bytes` took `duration` from its start to its last byte.
     void record(std::uint64_t size_bytes, std::chrono::nanoseconds duration);

@@ -5,19 +5,7 @@
 
 #include <algorithm>
 
-#include "snapshotter/io/reactor.h"
-
 namespace lazybuild::service {
-
-std::vector<fuse::HostFeature> check_host(const Config& config) {
-    std::vector<fuse::HostFeature> features = fuse::probe_host(config.root);
-    auto reactor = io::Reactor::create();
-    features.push_back({.name = "io_uring",
-                        .works = reactor.has_value(),
-                        .needed = true,
-                        .detail = reactor ? "" : reactor.error().message});
-    return features;
-}
 
 std::string check_report(const std::vector<fuse::HostFeature>& features) {
     std::size_t width = 0;

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/log.h"
+#include "fuse/host_support.h"
 #include "snapshotter/service/check.h"
 #include "snapshotter/service/config.h"
 #include "snapshotter/service/daemon.h"
@@ -57,7 +58,7 @@ int run(const Options& options) {
         return failed(config.error());
     }
     if (options.check) {
-        const std::vector<fuse::HostFeature> features = check_host(*config);
+        const std::vector<fuse::HostFeature> features = fuse::probe_host(config->root);
         fmt::print("{}", check_report(features));
         return is_usable(features) ? 0 : kFailed;
     }

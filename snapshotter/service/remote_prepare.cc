@@ -4,6 +4,8 @@
 // the later ones find theirs done: the whole image costs the round trips of one layer.
 #include "snapshotter/service/remote_prepare.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -32,12 +34,17 @@ Error not_lazy(const ImageLayer& layer) {
                  "layer " + layer.blob.text() + " cannot be served lazily: " + layer.not_lazy};
 }
 
+std::string label_of(const SnapshotRequest& request, const char* name) {
+    const auto label = request.labels.find(name);
+    return label == request.labels.end() ? "" : label->second;
+}
+
 /// A layer that is no lazy one is nothing to worry about; one that should be and fails is.
 void report_full_pull(const SnapshotRequest& request, const Error& error) {
     const bool expected =
         error.code == std::errc::not_supported || error.code == std::errc::invalid_argument;
     log::event(
-        expected ? log::Level::info : log::Level::warning, "layer is pulled in full",
+        expected ? log::Level::info : log::Level::warning, "full pull: layer is not served lazily",
         {{"remote-snapshot-prepared", "false"}, {"key", request.key}, {"reason", error.message}});
 }
 
@@ -70,13 +77,21 @@ io::Task<Result<RemoteOutcome>> RemotePreparer::prepare(SnapshotRequest request)
     auto made = co_await make_remote(request, wait);
     if (made) {
         log::info("layer is served lazily",
-                  {{"remote-snapshot-prepared", "true"}, {"key", request.key}});
+                  {{"remote-snapshot-prepared", "true"},
+                   {"key", request.key},
+                   {"image", label_of(request, "containerd.io/snapshot/cri.image-ref")},
+                   {"layer", label_of(request, "containerd.io/snapshot/cri.layer-digest")}});
         co_return RemoteOutcome::attached;
     }
     if (made.error().code == std::errc::operation_canceled) {
         co_return fail(std::move(made).error());
     }
-    report_full_pull(request, made.error());
+    if (made.error().code == std::errc::timed_out) {
+        const std::string limit = fmt::format("not ready within {} ms", timeout_.count());
+        report_full_pull(request, std::move(made).error().context(limit));
+    } else {
+        report_full_pull(request, made.error());
+    }
     co_return RemoteOutcome::not_lazy;
 }
 

@@ -189,7 +189,9 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& root) {
     }
     CHECK_OK(make_directories(root, kRootMode));
     TRY(Fd lock, take_lock(root));
-    for (const char* name : {"/layers", "/snapshots", "/disks"}) {
+    // Not /disks, which may be the mount of a process that was killed, and fails whoever looks at
+    // it.
+    for (const char* name : {"/layers", "/snapshots"}) {
         CHECK_OK(make_directories(root + name, kRootMode));
     }
     TRY(OpenedDatabase opened, open_database(root + "/meta.db"));

@@ -29,21 +29,21 @@ void check_round_trip(const TarEntry& entry) {
     const Bytes header = tar_header(entry);
     MemorySource source{header};
     TarReader reader{source};
-    const auto again = reader.next();
+    const std::optional<TarEntry> again = reader.next().value_or(std::nullopt);
     for (const Xattr& xattr : entry.entry.xattrs) {
         ASSERT(xattr.name.find('=') == std::string::npos);
     }
-    ASSERT(again && *again);
-    ASSERT((*again)->entry.type == entry.entry.type);
-    ASSERT((*again)->entry.kind == entry.entry.kind);
-    ASSERT((*again)->entry.mtime_s == entry.entry.mtime_s);
-    ASSERT((*again)->entry.size_bytes == entry.entry.size_bytes);
-    ASSERT((*again)->entry.uid == entry.entry.uid);
-    ASSERT((*again)->entry.path.starts_with(entry.entry.path));  // a directory's has a '/' more
-    ASSERT((*again)->entry.link_target == entry.entry.link_target);
-    ASSERT((*again)->user_name == entry.user_name);
-    ASSERT((*again)->entry.xattrs.size() == entry.entry.xattrs.size());
-    ASSERT((*again)->payload_offset_bytes == header.size());
+    ASSERT(again);
+    ASSERT(again->entry.type == entry.entry.type);
+    ASSERT(again->entry.kind == entry.entry.kind);
+    ASSERT(again->entry.mtime_s == entry.entry.mtime_s);
+    ASSERT(again->entry.size_bytes == entry.entry.size_bytes);
+    ASSERT(again->entry.uid == entry.entry.uid);
+    ASSERT(again->entry.path.starts_with(entry.entry.path));  // a directory's has a '/' more
+    ASSERT(again->entry.link_target == entry.entry.link_target);
+    ASSERT(again->user_name == entry.user_name);
+    ASSERT(again->entry.xattrs.size() == entry.entry.xattrs.size());
+    ASSERT(again->payload_offset_bytes == header.size());
 }
 
 void check_tree(const FileTree& tree) {
@@ -69,12 +69,12 @@ void read_archive(ByteView archive) {
     std::uint64_t end_bytes = 0;
     std::size_t count = 0;
     while (true) {
-        auto next = reader.next();
+        std::optional<TarEntry> next = reader.next().value_or(std::nullopt);
         ASSERT(reader.offset_bytes() <= archive.size());
-        if (!next || !*next) {
+        if (!next) {
             break;
         }
-        TarEntry& entry = **next;
+        TarEntry& entry = *next;
         ASSERT(entry.header_offset_bytes >= end_bytes);
         ASSERT(entry.payload_offset_bytes >= entry.header_offset_bytes + kTarBlockBytes);
         ASSERT(entry.payload_offset_bytes == reader.offset_bytes());

@@ -482,8 +482,8 @@ TEST(Limits, the_text_of_all_entries_is_bounded) {
 TEST(Order, nodes_stand_as_in_the_layer_and_disk_offsets_as_in_the_blob) {
     const FileTree tree = build({file("z", 10, 100), file("a", 10, 300), file("dropped", 10, 400),
                                  file("m", 10, 200), file(".wh.dropped")});
-    EXPECT_LT(*tree.find("z"), *tree.find("a"));
-    EXPECT_LT(*tree.find("a"), *tree.find("m"));
+    EXPECT_LT(tree.find("z"), tree.find("a"));
+    EXPECT_LT(tree.find("a"), tree.find("m"));
     EXPECT_EQ(at(tree, "z").disk_offset_bytes, 0U);
     EXPECT_EQ(at(tree, "m").disk_offset_bytes, 4096U);
     EXPECT_EQ(at(tree, "a").disk_offset_bytes, 8192U);

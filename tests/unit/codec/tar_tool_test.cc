@@ -28,7 +28,7 @@ struct Found {
 std::map<std::string, Found> read_archive(const TempDir& directory, std::string_view name) {
     const std::string text = directory.read(name);
     const ReadArchive read = test::read_all(text);
-    EXPECT_FALSE(read.error) << read.error->message;
+    EXPECT_FALSE(read.failed) << read.error.message;
     std::map<std::string, Found> found;
     std::uint64_t end_bytes = 0;
     for (std::size_t i = 0; i < read.entries.size(); ++i) {
@@ -143,9 +143,9 @@ TEST_P(GnuTar, sparse_files_are_refused) {
     directory.run("mkdir in && truncate -s 1M in/holes && printf x >> in/holes");
     pack("--sparse");
     const ReadArchive read = test::read_all(directory.read("archive.tar"));
-    ASSERT_TRUE(read.error);
-    EXPECT_NE(read.error->message.find("sparse"), std::string::npos) << read.error->message;
-    EXPECT_NE(read.error->message.find("holes"), std::string::npos) << read.error->message;
+    ASSERT_TRUE(read.failed);
+    EXPECT_NE(read.error.message.find("sparse"), std::string::npos) << read.error.message;
+    EXPECT_NE(read.error.message.find("holes"), std::string::npos) << read.error.message;
 }
 
 TEST(GnuTarPosix, fractions_xattrs_and_global_records_are_read) {
@@ -166,8 +166,8 @@ TEST(GnuTarPosix, a_label_is_refused_by_its_type) {
     const TempDir directory;
     directory.run("mkdir in && tar --format=gnu -V label -cf archive.tar -C in .");
     const ReadArchive read = test::read_all(directory.read("archive.tar"));
-    ASSERT_TRUE(read.error);
-    EXPECT_NE(read.error->message.find("0x56"), std::string::npos) << read.error->message;
+    ASSERT_TRUE(read.failed);
+    EXPECT_NE(read.error.message.find("0x56"), std::string::npos) << read.error.message;
 }
 
 /// One of everything, as our writer writes it.

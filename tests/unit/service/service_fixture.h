@@ -29,6 +29,7 @@
 #include "snapshotter/service/server.h"
 #include "snapshotter/service/snapshots_service.h"
 #include "snapshotter/service/snapshotter.h"
+#include "tests/support/temp_dir.h"
 
 namespace lazybuild::service {
 
@@ -38,22 +39,6 @@ inline bool private_mounts() {
                              ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
     return made;
 }
-
-class TemporaryDirectory {
-  public:
-    TemporaryDirectory() {
-        const char* base = std::getenv("TMPDIR");
-        path_ = std::string(base == nullptr ? "/tmp" : base) + "/service-XXXXXX";
-        EXPECT_NE(::mkdtemp(path_.data()), nullptr);
-    }
-    ~TemporaryDirectory() { EXPECT_TRUE(remove_tree(path_).has_value()); }
-    TemporaryDirectory(const TemporaryDirectory&) = delete;
-    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-    const std::string& path() const { return path_; }
-
-  private:
-    std::string path_;
-};
 
 inline codec::Digest digest_of(char digit) {
     return codec::Digest::parse("sha256:" + std::string(64, digit)).value();
@@ -473,7 +458,7 @@ class ServiceFixture : public ::testing::Test {
         }
     }
 
-    TemporaryDirectory directory_;
+    test::TempDir directory_;
     FakeDocuments documents_;
     std::chrono::milliseconds timeout_{30'000};
     std::unique_ptr<RunningService> running_;

@@ -9,26 +9,9 @@
 
 #include "base/file.h"
 #include "snapshotter/store/store.h"
+#include "tests/support/temp_dir.h"
 
 namespace lazybuild::store {
-
-/// A directory that is removed with everything in it.
-class TemporaryDirectory {
-  public:
-    TemporaryDirectory() {
-        const char* base = std::getenv("TMPDIR");
-        path_ = std::string(base == nullptr ? "/tmp" : base) + "/store-test-XXXXXX";
-        EXPECT_NE(::mkdtemp(path_.data()), nullptr);
-    }
-    ~TemporaryDirectory() { EXPECT_TRUE(remove_tree(path_).has_value()); }
-    TemporaryDirectory(const TemporaryDirectory&) = delete;
-    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-    const std::string& path() const { return path_; }
-
-  private:
-    std::string path_;
-};
 
 /// sha256:<64 times `digit`>
 inline codec::Digest digest_of(char digit) {
@@ -71,7 +54,7 @@ class StoreFixture : public ::testing::Test {
         return store_->insert_layer(layer, staged);
     }
 
-    TemporaryDirectory directory_;
+    test::TempDir directory_;
     std::unique_ptr<Store> store_;
 };
 

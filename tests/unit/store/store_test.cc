@@ -148,7 +148,7 @@ TEST_F(StoreRoot, opens_a_database_cut_anywhere) {
     const std::string whole = read_file(root() + "/meta.db", 16 << 20).value();
     ASSERT_GT(whole.size(), 8192u);
     for (std::size_t size = 0; size < whole.size(); size += 3411) {
-        TemporaryDirectory other;
+        test::TempDir other;
         const std::string cut = whole.substr(0, size);
         ASSERT_TRUE(replace_file(other.path() + "/meta.db", as_bytes(cut)).has_value());
         auto opened = Store::open(other.path());
@@ -173,6 +173,13 @@ TEST_F(StoreRoot, keeps_the_snapshot_directories_of_a_lost_database) {
                               std::to_string(std::to_underlying(id)) + "/written-by-a-container";
     EXPECT_EQ(read_file(moved, 100).value_or(""), "data");
     EXPECT_GT(prepare("next").value().id, id);
+}
+
+// A killed process leaves its dead FUSE mount there, and stat(2) of that fails.
+TEST_F(StoreRoot, opens_whatever_lies_where_the_disks_are_mounted) {
+    store_.reset();
+    ASSERT_TRUE(replace_file(root() + "/disks", as_bytes("no directory")).has_value());
+    EXPECT_TRUE(Store::open(root()).has_value());
 }
 
 class StoreLayers : public StoreFixture {};
