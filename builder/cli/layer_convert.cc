@@ -152,6 +152,9 @@ io::Task<Result<LayerConverter::Outcome>> LayerConverter::rewrite(codec::Descrip
     for (const std::string& path : made.prioritized_missing) {
         ++missing_[path];
     }
+    if (!made.paths_not_utf8.empty()) {
+        co_return co_await keep_as_it_is(std::move(layer), source_diff_id, made.paths_not_utf8);
+    }
     codec::Descriptor descriptor = estargz_descriptor(layer, made);
     co_await io::or_return(co_await target_.put_blob(descriptor, std::move(blob), session_.wait()));
 
@@ -159,14 +162,21 @@ io::Task<Result<LayerConverter::Outcome>> LayerConverter::rewrite(codec::Descrip
     session_.console().note(fmt::format(
         "{}  {:>9} → {:>9}  {}  {:.1f} s", short_digest(layer.digest), size_text(layer.size_bytes),
         size_text(made.blob_size_bytes), short_digest(made.blob), took.count()));
-    for (const std::string& path : made.paths_not_utf8) {
-        session_.console().note(
-            fmt::format("warning: {}: a lazy mount will show \"{}\" under another name, because "
-                        "it is not UTF-8",
-                        short_digest(layer.digest), path));
-    }
     co_return Outcome{.layer = {.descriptor = std::move(descriptor), .diff_id = made.diff_id},
                       .source_diff_id = source_diff_id};
+}
+
+// A TOC is JSON and cannot say names that are not UTF-8: a lazy mount would show others. The layer
+// as it was is pulled in full, and right.
+io::Task<Result<LayerConverter::Outcome>> LayerConverter::keep_as_it_is(
+    codec::Descriptor layer, codec::Digest diff_id, std::vector<std::string> paths_not_utf8) {
+    co_await io::or_return(co_await target_.copy_blob(source_, layer, session_.wait()));
+    session_.console().note(fmt::format(
+        "warning: {}: left as it is, not lazy: {} of its paths are not UTF-8, the first \"{}\"",
+        short_digest(layer.digest), paths_not_utf8.size(), paths_not_utf8.front()));
+    layer.media_type = codec::oci_equivalent(layer.media_type);
+    co_return Outcome{.layer = {.descriptor = std::move(layer), .diff_id = diff_id},
+                      .source_diff_id = diff_id};
 }
 
 Result<codec::EstargzResult> LayerConverter::write(int tar, int blob) const {

@@ -47,6 +47,8 @@ class LayerConverter {
     io::Task<Result<Outcome>> convert_once(codec::Descriptor layer, codec::Digest diff_id);
     io::Task<Result<bool>> pass_through(codec::Descriptor layer);
     io::Task<Result<Outcome>> rewrite(codec::Descriptor layer);
+    io::Task<Result<Outcome>> keep_as_it_is(codec::Descriptor layer, codec::Digest diff_id,
+                                            std::vector<std::string> paths_not_utf8);
     Result<codec::EstargzResult> write(int tar, int blob) const;
 
     Session& session_;

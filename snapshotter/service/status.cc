@@ -4,6 +4,10 @@
 namespace lazybuild::service {
 namespace {
 
+// It travels in a header, percent-encoded, and clients take 8 KiB of headers at the least. What a
+// client sent may be quoted in it.
+constexpr std::size_t kMessageBytesMax = 2048;
+
 grpc::StatusCode code_of(std::errc condition) {
     switch (condition) {
         case std::errc::file_exists: return grpc::StatusCode::ALREADY_EXISTS;

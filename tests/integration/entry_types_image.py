@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes an OCI layout with every type of entry that a layer can hold: entry_types_image.py LAYOUT TAG.
 
-Two layers: `lower` in GNU tar's format (long names as extra members, base-256 numbers) with directories that
-the layer above deletes from, and `upper` in PAX format with one of everything. Deterministic.
+Four layers: `lower` in GNU tar's format (long names as extra members, base-256 numbers) with directories that
+the layer above deletes from; `upper` in PAX format with one of everything; and two that cannot be served
+lazily, one whose files have no entries for their directories, one with a name that is not UTF-8. Deterministic.
 """
 
 import io
@@ -55,7 +56,6 @@ def add_lower(tar):
     add(tar, "gnu-link", tarfile.SYMTYPE, linkname="l" * 300)
     add(tar, "gnu-large-id", uid=LARGE_ID, gid=LARGE_ID)
     add(tar, "gnu-old", mtime=BEFORE_1970)
-    add(tar, "gnu-not-utf8-\udcff\udcfe", data=b"bytes")
 
 
 def add_files(tar):
@@ -73,7 +73,6 @@ def add_files(tar):
     add(tar, "files/after-2038", mtime=AFTER_2038)
     add(tar, "files/fraction", mtime=1_600_000_000.25)
     add(tar, "files/" + "n" * 255, data=b"the longest name")
-    add(tar, "files/not-utf8-\udcff\udcfe", data=b"bytes")
     add(tar, "files/späte Größe\n\"quoted\"", data=b"utf-8, a newline, quotes")
 
 
@@ -128,16 +127,24 @@ def add_upper(tar):
     add(tar, "replaced-by-directory/new", data=b"new")
     add(tar, "changed", data=b"above, and longer", mode=0o640)
     add(tar, "files", tarfile.DIRTYPE)
-    for part in (add_files, add_directories, add_links, add_special, add_without_directories):
+    for part in (add_files, add_directories, add_links, add_special):
         part(tar)
+
+
+def add_not_utf8(tar):
+    """Names that a TOC, being JSON, cannot say."""
+    add(tar, "not-utf8-\udcff\udcfe", data=b"bytes")
 
 
 def main(layout, tag):
     layers = [
         oci_layout.write_layer(layout, add_lower, tarfile.GNU_FORMAT),
         oci_layout.write_layer(layout, add_upper, tarfile.PAX_FORMAT),
+        oci_layout.write_layer(layout, add_without_directories, tarfile.PAX_FORMAT),
+        oci_layout.write_layer(layout, add_not_utf8, tarfile.GNU_FORMAT),
     ]
-    oci_layout.write_image(layout, tag, layers, ["lower", "upper"], {"Cmd": ["/none"]})
+    names = ["lower", "upper", "without directories", "not utf-8"]
+    oci_layout.write_image(layout, tag, layers, names, {"Cmd": ["/none"]})
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ push_entries_image
 # unpack NAME:TAG LAYER DIRECTORY: GNU tar's idea of one layer.
 unpack() {
     mkdir -p "$3"
+    # Left out is what eStargz adds: a landmark for the prefetch and its table of contents.
     gunzip <"$(blob_file "$(manifest "$1" | jq -r ".layers[$2].digest")")" |
-        tar -x -C "$3" --numeric-owner --same-permissions --xattrs --xattrs-include='*' --delay-directory-restore
-    # What eStargz adds: a landmark for the prefetch and its table of contents.
-    rm -f "$3"/.no.prefetch.landmark "$3"/.prefetch.landmark "$3"/stargz.index.json
+        tar -x -C "$3" --numeric-owner --same-permissions --xattrs --xattrs-include='*' --delay-directory-restore \
+            --exclude=.no.prefetch.landmark --exclude=.prefetch.landmark --exclude=stargz.index.json
 }
 
 begin=$(date +%s)

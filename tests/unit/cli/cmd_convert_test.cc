@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "builder/cli/cmd_copy.h"
 #include "builder/cli/cmd_inspect.h"
 #include "codec/oci_config.h"
 #include "tests/support/docker_registry.h"
@@ -21,13 +22,14 @@ class ConvertTest : public testing::Test {
             "mkdir -p usr/bin etc; echo hello > etc/motd; head -c 200000 /dev/urandom > usr/bin/x; "
             "ln usr/bin/x usr/bin/y; ln -s x usr/bin/z; chmod 4755 usr/bin/x; mkfifo etc/pipe; "
             ": > etc/empty");
+        lower_.media_type = codec::media_type::kDockerLayerGzip;
         upper_ = layout_.add_layer("mkdir etc; : > etc/.wh.motd; echo new > etc/new", false);
         set_image({lower_, upper_});
     }
 
     void set_image(const std::vector<TestLayer>& layers) {
         image_ = layout_.add_image(layers, codec::host_platform().architecture);
-        layout_.write_index({{image_.json(codec::media_type::kDockerManifest), "in"}});
+        layout_.write_index({{image_.entry(), "in"}});
     }
 
     ConvertArgs args() const {
@@ -179,7 +181,7 @@ TEST_F(ConvertTest, of_a_cut_off_gzip_stream_fails) {
 TEST_F(ConvertTest, refuses_zstd_layers_and_says_so) {
     TestLayer zstd = lower_;
     zstd.media_type = codec::media_type::kOciLayerZstd;
-    set_image({lower_, zstd});
+    set_image({zstd});
     EXPECT_EQ(convert(args()), ExitCode::failed);
     EXPECT_TRUE(console_.noted("zstd")) << console_.notes;
     // Also when the media type says otherwise.
@@ -223,12 +225,9 @@ TEST_F(ConvertTest, of_all_platforms_gives_an_index_without_attestations) {
     const TestBlob index = layout_.add(
         fmt::format(R"({{"schemaVersion":2,"mediaType":"{}","manifests":[{},{},{}],"x-kept":2}})",
                     codec::media_type::kDockerList,
-                    image_.json(codec::media_type::kDockerManifest,
-                                R"(,"platform":{"os":"linux","architecture":"amd64"})"),
-                    arm.json(codec::media_type::kOciManifest,
-                             R"(,"platform":{"os":"linux","architecture":"arm64"})"),
-                    attestation.json(codec::media_type::kOciManifest,
-                                     R"(,"platform":{"os":"unknown","architecture":"unknown"})")));
+                    image_.entry(R"(,"platform":{"os":"linux","architecture":"amd64"})"),
+                    arm.entry(R"(,"platform":{"os":"linux","architecture":"arm64"})"),
+                    attestation.entry(R"(,"platform":{"os":"unknown","architecture":"unknown"})")));
     layout_.write_index({{index.json(codec::media_type::kDockerList), "in"}});
     ConvertArgs how = args();
     how.all_platforms = true;
@@ -256,8 +255,8 @@ TEST_F(ConvertTest, of_all_platforms_gives_an_index_without_attestations) {
 TEST_F(ConvertTest, from_and_to_a_registry_gives_the_same_image) {
     LAZYBUILD_START_REGISTRY(registry);
     const std::string source = registry->host() + "/app:in";
-    directory_.run("skopeo copy --dest-tls-verify=false " + layout_.place("in") + " docker://" +
-                   source + " > /dev/null");
+    ASSERT_EQ(run(CopyArgs{.source = layout_.place("in"), .target = source}, console_),
+              ExitCode::done);
     ASSERT_EQ(convert(args()), ExitCode::done) << console_.notes;
     const std::string expected = console_.data;
     ConvertArgs how;

@@ -16,7 +16,7 @@ class CopyTest : public testing::Test {
     CopyTest() : layout_(directory_) {
         image_ = layout_.add_image({layout_.add_layer("echo one > a; mkdir d; ln -s ../a d/link"),
                                     layout_.add_layer("head -c 300000 /dev/urandom > b")});
-        layout_.write_index({{image_.json(codec::media_type::kDockerManifest), "v1"}});
+        layout_.write_index({{image_.entry(), "v1"}});
     }
 
     ExitCode copy(const std::string& source, const std::string& target,
@@ -52,7 +52,7 @@ TEST_F(CopyTest, replaces_a_tag_and_keeps_the_others) {
     ASSERT_EQ(copy(layout_.place("v1"), "oci:" + out + ":old"), ExitCode::done);
     ASSERT_EQ(copy(layout_.place("v1"), "oci:" + out + ":v"), ExitCode::done);
     const TestBlob other = layout_.add_image({layout_.add_layer("echo other > o")});
-    layout_.write_index({{other.json(codec::media_type::kDockerManifest), "v1"}});
+    layout_.write_index({{other.entry(), "v1"}});
     ASSERT_EQ(copy(layout_.place("v1"), "oci:" + out + ":v"), ExitCode::done);
     EXPECT_EQ(manifest_in(out, "old")->layers.size(), 2U);
     EXPECT_EQ(manifest_in(out, "v")->layers.size(), 1U);
@@ -63,12 +63,9 @@ TEST_F(CopyTest, of_an_index_takes_all_its_manifests) {
     const TestBlob attestation = layout_.add_image({}, "unknown");
     const TestBlob index = layout_.add(
         fmt::format(R"({{"schemaVersion":2,"manifests":[{},{},{}]}})",
-                    image_.json(codec::media_type::kDockerManifest,
-                                R"(,"platform":{"os":"linux","architecture":"amd64"})"),
-                    arm.json(codec::media_type::kDockerManifest,
-                             R"(,"platform":{"os":"linux","architecture":"arm64"})"),
-                    attestation.json(codec::media_type::kOciManifest,
-                                     R"(,"platform":{"os":"unknown","architecture":"unknown"})")));
+                    image_.entry(R"(,"platform":{"os":"linux","architecture":"amd64"})"),
+                    arm.entry(R"(,"platform":{"os":"linux","architecture":"arm64"})"),
+                    attestation.entry(R"(,"platform":{"os":"unknown","architecture":"unknown"})")));
     layout_.write_index({{index.json(codec::media_type::kOciIndex), "multi"}});
     ASSERT_EQ(copy(layout_.place("multi"), "oci:" + (directory_ / "all") + ":x"), ExitCode::done)
         << console_.notes;

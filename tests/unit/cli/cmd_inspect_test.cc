@@ -18,7 +18,7 @@ class InspectTest : public testing::Test {
             "mkdir d; echo hello > d/greeting; ln -s greeting d/link; "
             "head -c 9000000 /dev/urandom > large; printf x > \"$(printf 'a\\033b')\"");
         image_ = layout_.add_image({layer}, codec::host_platform().architecture);
-        layout_.write_index({{image_.json(codec::media_type::kDockerManifest), "gz"}});
+        layout_.write_index({{image_.entry(), "gz"}});
         const ExitCode converted =
             run(ConvertArgs{.source = layout_.place("gz"), .target = lazy_place()}, console_);
         EXPECT_EQ(converted, ExitCode::done) << console_.notes;
@@ -98,7 +98,7 @@ TEST_F(InspectTest, refuses_a_toc_that_is_not_the_annotated_one) {
 }
 
 TEST_F(InspectTest, refuses_documents_that_are_not_what_they_were_served_as) {
-    layout_.write_index({{image_.json(codec::media_type::kOciManifest), "lie"}});
+    layout_.write_index({{image_.json(codec::media_type::kDockerManifest), "lie"}});
     RecordingConsole console;
     EXPECT_EQ(run(InspectArgs{.image = layout_.place("lie")}, console), ExitCode::failed);
     EXPECT_TRUE(console.noted("was served as")) << console.notes;

@@ -47,6 +47,10 @@ class RecordingConsole final : public Console {
 struct TestBlob {
     codec::Digest digest;
     std::uint64_t size_bytes = 0;
+    std::string media_type;  ///< of documents
+
+    /// Its descriptor, with `more` members.
+    std::string entry(std::string_view more = "") const { return json(media_type, more); }
     std::string json(std::string_view type, std::string_view more = "") const {
         return fmt::format(R"({{"mediaType":"{}","digest":"{}","size":{}{}}})", type, digest.text(),
                            size_bytes, more);
@@ -76,7 +80,7 @@ class TestLayout {
     }
 
     TestBlob add(std::string_view content) const {
-        TestBlob blob{codec::sha256(as_bytes(content)), content.size()};
+        TestBlob blob{codec::sha256(as_bytes(content)), content.size(), ""};
         write("blobs/sha256/" + blob.digest.hex(), content);
         return blob;
     }
@@ -95,7 +99,7 @@ class TestLayout {
         if (compressed) {
             directory_.run("gzip -n -9 -f " + path_ + ".tar");
             layer.blob = add(read(path_ + ".tar.gz"));
-            layer.media_type = codec::media_type::kDockerLayerGzip;
+            layer.media_type = codec::media_type::kOciLayerGzip;
         } else {
             layer.blob = add(tar);
             layer.media_type = codec::media_type::kOciLayer;
@@ -120,11 +124,14 @@ class TestLayout {
             architecture, diff_ids));
         const bool docker =
             !layers.empty() && layers[0].media_type == codec::media_type::kDockerLayerGzip;
-        return add(fmt::format(
+        TestBlob image = add(fmt::format(
             R"({{"schemaVersion":2,"mediaType":"{}","config":{},"layers":[{}],"x-kept":true}})",
             docker ? codec::media_type::kDockerManifest : codec::media_type::kOciManifest,
             config.json(docker ? codec::media_type::kDockerConfig : codec::media_type::kOciConfig),
             descriptors));
+        image.media_type =
+            docker ? codec::media_type::kDockerManifest : codec::media_type::kOciManifest;
+        return image;
     }
 
     /// What index.json names: descriptors as JSON, and the tag of each.

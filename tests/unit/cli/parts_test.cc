@@ -38,7 +38,7 @@ TEST(ImagePlace, has_a_path_and_perhaps_a_tag) {
 
 TEST(ImagePlace, refuses_what_it_cannot_mean) {
     for (const char* text :
-         {"oci:", "oci::tag", "oci:a:", "oci:a:-b", "dir:/x", "", "A/b", "containers-storage:x"}) {
+         {"oci:", "oci::tag", "oci:a:", "oci:a:-b", "dir:/x", "", "a/B", "containers-storage:x"}) {
         EXPECT_FALSE(ImagePlace::parse(text)) << text;
     }
     EXPECT_FALSE(ImagePlace::parse_target("oci-archive:a"));

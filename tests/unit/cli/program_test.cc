@@ -97,7 +97,7 @@ TEST_F(ProgramTest, answers_work_that_failed_with_1_and_one_line_first) {
 TEST_F(ProgramTest, fails_when_stdout_takes_nothing) {
     const TestLayout layout(directory_);
     const TestBlob image = layout.add_image({layout.add_layer("echo a > a")});
-    layout.write_index({{image.json(codec::media_type::kDockerManifest), "x"}});
+    layout.write_index({{image.entry(), "x"}});
     const std::string command =
         fmt::format("{} inspect {} > /dev/full 2> /dev/null", LAZYBUILD_PROGRAM, layout.place("x"));
     const int status = std::system(command.c_str());
@@ -116,8 +116,7 @@ TEST_F(ProgramTest, memory_does_not_grow_with_the_layer) {
     const TestBlob small = layout.add_image({layout.add_layer("head -c 3000000 /dev/urandom > 1")});
     const TestBlob large = layout.add_image(
         {layout.add_layer("for i in 1 2 3; do head -c 33554432 /dev/urandom > $i; done", false)});
-    layout.write_index({{small.json(codec::media_type::kDockerManifest), "small"},
-                        {large.json(codec::media_type::kOciManifest), "large"}});
+    layout.write_index({{small.entry(), "small"}, {large.entry(), "large"}});
     const long for_small = peak_kib(layout.place("small"), "oci:" + (directory_ / "s") + ":x");
     const long for_large = peak_kib(layout.place("large"), "oci:" + (directory_ / "l") + ":x");
     ASSERT_GT(for_small, 0);

@@ -15,7 +15,7 @@ class ArchiveTest : public testing::Test {
         one_ = layout_.add_layer("echo one > a", false);
         two_ = layout_.add_layer("echo two > b");
         image_ = layout_.add_image({one_, two_});
-        layout_.write_index({{image_.json(codec::media_type::kOciManifest), "x"}});
+        layout_.write_index({{image_.entry(), "x"}});
     }
 
     ExitCode copy(const std::string& source) {
@@ -97,9 +97,9 @@ TEST_F(ArchiveTest, that_names_what_it_does_not_hold_is_refused) {
 TEST_F(ArchiveTest, cannot_write_outside_of_its_directory) {
     directory_.run(
         "mkdir evil && cd evil && cp -r ../in/* . && echo bad > f && "
-        "tar -cf ../evil.tar --transform 's,^f$,../escaped,' -P f && "
+        "tar -P --transform 's,^f$,../escaped,' -cf ../evil.tar f && "
         "ln -s /tmp/lazybuild-escape blobs/sha256/link && "
-        "tar -rf ../evil.tar oci-layout index.json blobs");
+        "tar -P -rf ../evil.tar oci-layout index.json blobs");
     EXPECT_EQ(copy("oci-archive:" + (directory_ / "evil.tar") + ":x"), ExitCode::done)
         << console_.notes;
     directory_.run("test ! -e escaped && test ! -e ../escaped");

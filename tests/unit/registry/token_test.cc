@@ -107,13 +107,14 @@ TEST_F(TokenTest, is_refused_for_a_wrong_password) {
 // A registry that wants a token of its own making, which `accepts` decides on.
 class ScriptedTokenTest : public ClientFixture {
   protected:
-    FakeReply challenge(std::string_view scope = "") const {
-        return reply(401, R"({"errors":[{"code":"UNAUTHORIZED","message":"no"}]})",
-                     fmt::format("WWW-Authenticate: Bearer realm=\"{}/token\",service=\"s\"{}\r\n",
-                                 realm_, scope.empty() ? "" : fmt::format(",scope=\"{}\"", scope)));
+    static FakeReply challenge(const FakeRequest& request, std::string_view scope = "") {
+        return reply(
+            401, R"({"errors":[{"code":"UNAUTHORIZED","message":"no"}]})",
+            fmt::format("WWW-Authenticate: Bearer realm=\"http://{}/token\",service=\"s\"{}\r\n",
+                        request.field("host"),
+                        scope.empty() ? "" : fmt::format(",scope=\"{}\"", scope)));
     }
     const codec::Digest digest_ = codec::sha256({});
-    std::string realm_;
 };
 
 TEST_F(ScriptedTokenTest, is_renewed_when_the_registry_rejects_it) {
@@ -125,9 +126,8 @@ TEST_F(ScriptedTokenTest, is_renewed_when_the_registry_rejects_it) {
         }
         // The first token is good for one request only.
         const std::string wanted = ++blobs <= 2 ? "Bearer t1" : "Bearer t2";
-        return request.field("authorization") == wanted ? reply(200, "x") : challenge();
+        return request.field("authorization") == wanted ? reply(200, "x") : challenge(request);
     });
-    realm_ = server.url();
     const Repository repository{server.host(), "a"};
     EXPECT_TRUE(run(client().blob_size(repository, digest_, soon())));
     const auto again = run(client().blob_size(repository, digest_, soon()));
@@ -140,9 +140,8 @@ TEST_F(ScriptedTokenTest, that_never_pleases_is_given_up) {
     FakeServer server([&](const FakeRequest& request) {
         return request.target.starts_with("/token")
                    ? reply(200, fmt::format(R"({{"token":"t{}"}})", ++issued))
-                   : challenge();
+                   : challenge(request);
     });
-    realm_ = server.url();
     const auto size = run(client().blob_size({server.host(), "a"}, digest_, soon()));
     EXPECT_EQ(code_of(size), std::errc::permission_denied);
     EXPECT_LE(server.requests().size(), 4U);
@@ -153,10 +152,10 @@ TEST_F(ScriptedTokenTest, has_the_scope_that_the_registry_named) {
         if (request.target.starts_with("/token")) {
             return reply(200, R"({"token":"t"})");
         }
-        return request.field("authorization").empty() ? challenge("repository:a:delete,pull x:y:z")
-                                                      : reply(200, "x");
+        return request.field("authorization").empty()
+                   ? challenge(request, "repository:a:delete,pull x:y:z")
+                   : reply(200, "x");
     });
-    realm_ = server.url();
     EXPECT_TRUE(run(client().blob_size({server.host(), "a"}, digest_, soon())));
     EXPECT_EQ(server.requests()[1].target,
               "/token?service=s&scope=repository%3Aa%3Apull%2Cdelete&scope=x%3Ay%3Az");
@@ -171,9 +170,8 @@ TEST_F(ScriptedTokenTest, is_asked_for_again_when_the_service_is_overloaded) {
         if (request.target.starts_with("/token")) {
             return ++asked < 3 ? reply(503) : reply(200, R"({"token":"t"})");
         }
-        return request.field("authorization").empty() ? challenge() : reply(200, "x");
+        return request.field("authorization").empty() ? challenge(request) : reply(200, "x");
     });
-    realm_ = server.url();
     const auto size = run(client().blob_size({server.host(), "a"}, digest_, soon()));
     EXPECT_TRUE(size) << message_of(size);
     EXPECT_EQ(asked, 3);
@@ -181,9 +179,8 @@ TEST_F(ScriptedTokenTest, is_asked_for_again_when_the_service_is_overloaded) {
 
 TEST_F(ScriptedTokenTest, from_a_broken_service_is_an_error) {
     FakeServer server([&](const FakeRequest& request) {
-        return request.target.starts_with("/token") ? reply(200, "<html>") : challenge();
+        return request.target.starts_with("/token") ? reply(200, "<html>") : challenge(request);
     });
-    realm_ = server.url();
     const auto size = run(client().blob_size({server.host(), "a"}, digest_, soon()));
     EXPECT_EQ(code_of(size), std::errc::bad_message) << message_of(size);
 }

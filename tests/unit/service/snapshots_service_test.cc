@@ -215,6 +215,11 @@ TEST_F(SnapshotsServiceTest, lists_in_small_messages_and_by_filter) {
     EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
+TEST_F(SnapshotsServiceTest, answers_even_what_does_not_fit_into_an_error) {
+    const grpc::Status status = stat(std::string(100'000, '\x01'));
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND) << status.error_message();
+}
+
 TEST_F(SnapshotsServiceTest, answers_stat_while_a_list_is_being_read) {
     for (int number = 0; number < 150; ++number) {
         ASSERT_CALL(prepare("key-" + std::to_string(number), ""));
