@@ -83,6 +83,12 @@ struct FileTree {
 inline constexpr std::uint64_t kDiskAlignment = 4096;
 void assign_disk_offsets(FileTree& tree);
 
+/// The name of a directory that no entry of the layer made, if there is one besides the root. Its
+/// attributes are made up: mounted over a lower layer that has the directory, they would replace
+/// the real ones (a 1777 /tmp would become 0755), which unpacking does not do. A mount of such a
+/// layer alone is therefore not the image.
+std::optional<std::string> directory_without_entry(const FileTree& tree);
+
 /// One entry of a layer, as a tar header or a TOC line says it; what FileTreeBuilder is fed.
 struct LayerEntry {
     enum class Kind : std::uint8_t { file, hardlink };

@@ -9,6 +9,8 @@
 #include "builder/cli/layer_format.h"
 #include "builder/cli/layer_unpack.h"
 #include "builder/cli/work.h"
+#include "codec/estargz_footer.h"
+#include "codec/estargz_toc.h"
 #include "codec/media_type.h"
 
 namespace lazybuild::cli {
@@ -56,6 +58,33 @@ codec::Descriptor estargz_descriptor(const codec::Descriptor& layer,
     descriptor.annotations[std::string{kUncompressedSizeAnnotation}] =
         std::to_string(made.uncompressed_size_bytes);
     return descriptor;
+}
+
+// What was written, read as a snapshotter will: a layer whose mount would not be what an unpack
+// gives must not be passed off as one that can be mounted.
+Result<std::string> why_not_lazy_of(const codec::EstargzResult& made, int blob) {
+    if (!made.paths_not_utf8.empty()) {
+        return fmt::format(
+            "{} of its paths are not UTF-8, which a table of contents cannot say; "
+            "the first is {:?}",
+            made.paths_not_utf8.size(), made.paths_not_utf8.front());
+    }
+    TRY(const FdAccess access, FdAccess::open(blob));
+    Bytes tail(codec::kEstargzFooterBytesMax);
+    CHECK_OK(access.read_at(made.blob_size_bytes - tail.size(), tail));
+    TRY(const auto footer, codec::find_estargz_footer(tail));
+    ASSERT(footer.has_value());
+    Bytes members(made.blob_size_bytes - tail.size() - footer->toc_offset_bytes);
+    CHECK_OK(access.read_at(footer->toc_offset_bytes, members));
+    TRY(const Bytes json, codec::extract_toc(members));
+    const auto toc = codec::parse_toc(json, footer->toc_offset_bytes);
+    if (!toc) {
+        return toc.error().message;
+    }
+    if (const auto directory = codec::directory_without_entry(toc->tree)) {
+        return fmt::format("it has files in a directory {:?} that it has no entry for", *directory);
+    }
+    return std::string{};
 }
 
 }  // namespace
@@ -107,7 +136,8 @@ io::Task<Result<LayerConverter::Outcome>> LayerConverter::convert_once(codec::De
 
 // A layer that is eStargz already is taken as it is, unless its files are wanted in another order.
 io::Task<Result<bool>> LayerConverter::pass_through(codec::Descriptor layer) {
-    if (!options_.prioritized.empty()) {
+    const bool annotated = layer.annotations.contains(std::string{kTocDigestAnnotation});
+    if (!annotated || !options_.prioritized.empty()) {
         co_return false;
     }
     const LayerInspection inspection =
@@ -146,14 +176,15 @@ io::Task<Result<LayerConverter::Outcome>> LayerConverter::rewrite(codec::Descrip
     const int tar_fd = tar.fd();
     const int blob_fd = blob.fd();
     auto job = [this, tar_fd, blob_fd] { return write(tar_fd, blob_fd); };
-    const codec::EstargzResult made = co_await io::or_return(
+    const Written written = co_await io::or_return(
         co_await io::run_on(session_.pool(), session_.reactor(), std::move(job)));
+    const codec::EstargzResult& made = written.blob;
     ++rewritten_;
     for (const std::string& path : made.prioritized_missing) {
         ++missing_[path];
     }
-    if (!made.paths_not_utf8.empty()) {
-        co_return co_await keep_as_it_is(std::move(layer), source_diff_id, made.paths_not_utf8);
+    if (!written.why_not_lazy.empty()) {
+        co_return co_await keep_as_it_is(std::move(layer), source_diff_id, written.why_not_lazy);
     }
     codec::Descriptor descriptor = estargz_descriptor(layer, made);
     co_await io::or_return(co_await target_.put_blob(descriptor, std::move(blob), session_.wait()));
@@ -166,25 +197,25 @@ io::Task<Result<LayerConverter::Outcome>> LayerConverter::rewrite(codec::Descrip
                       .source_diff_id = source_diff_id};
 }
 
-// A TOC is JSON and cannot say names that are not UTF-8: a lazy mount would show others. The layer
-// as it was is pulled in full, and right.
-io::Task<Result<LayerConverter::Outcome>> LayerConverter::keep_as_it_is(
-    codec::Descriptor layer, codec::Digest diff_id, std::vector<std::string> paths_not_utf8) {
+// The layer as it was is pulled in full, and right.
+io::Task<Result<LayerConverter::Outcome>> LayerConverter::keep_as_it_is(codec::Descriptor layer,
+                                                                        codec::Digest diff_id,
+                                                                        std::string why) {
     co_await io::or_return(co_await target_.copy_blob(source_, layer, session_.wait()));
-    session_.console().note(fmt::format(
-        "warning: {}: left as it is, not lazy: {} of its paths are not UTF-8, the first \"{}\"",
-        short_digest(layer.digest), paths_not_utf8.size(), paths_not_utf8.front()));
+    session_.console().note(fmt::format("warning: {}: left as it is, and not lazy: {}",
+                                        short_digest(layer.digest), why));
     layer.media_type = codec::oci_equivalent(layer.media_type);
     co_return Outcome{.layer = {.descriptor = std::move(layer), .diff_id = diff_id},
                       .source_diff_id = diff_id};
 }
 
-Result<codec::EstargzResult> LayerConverter::write(int tar, int blob) const {
+Result<LayerConverter::Written> LayerConverter::write(int tar, int blob) const {
     TRY(const FdAccess access, FdAccess::open(tar));
     PatientSink sink{blob, session_.wait().cancel};
     TRY(codec::EstargzResult made, codec::write_estargz(access, options_, sink));
     CHECK_OK(sink.flush());
-    return made;
+    TRY(std::string why_not_lazy, why_not_lazy_of(made, blob));
+    return Written{.blob = std::move(made), .why_not_lazy = std::move(why_not_lazy)};
 }
 
 std::vector<std::string> LayerConverter::prioritized_nowhere() const {

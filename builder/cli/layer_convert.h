@@ -44,12 +44,16 @@ class LayerConverter {
         ConvertedLayer layer;
         codec::Digest source_diff_id;
     };
+    struct Written {
+        codec::EstargzResult blob;
+        std::string why_not_lazy;  ///< empty: a lazy mount shows what an unpack does
+    };
     io::Task<Result<Outcome>> convert_once(codec::Descriptor layer, codec::Digest diff_id);
     io::Task<Result<bool>> pass_through(codec::Descriptor layer);
     io::Task<Result<Outcome>> rewrite(codec::Descriptor layer);
     io::Task<Result<Outcome>> keep_as_it_is(codec::Descriptor layer, codec::Digest diff_id,
-                                            std::vector<std::string> paths_not_utf8);
-    Result<codec::EstargzResult> write(int tar, int blob) const;
+                                            std::string why);
+    Result<Written> write(int tar, int blob) const;
 
     Session& session_;
     ImageSource& source_;

@@ -95,9 +95,17 @@ io::Task<Result<LayerInspection>> inspect_layer(ImageSource& source, codec::Desc
         inspection.format = LayerFormat::gzip;
         co_return inspection;
     }
-    const Bytes tail = co_await io::or_return(co_await source.read_range(
-        layer.digest, layer.size_bytes - tail_bytes, tail_bytes, std::move(wait)));
-    judge_tail(tail, layer, inspection);
+    auto tail = co_await source.read_range(layer.digest, layer.size_bytes - tail_bytes, tail_bytes,
+                                           std::move(wait));
+    if (tail) {
+        judge_tail(*tail, layer, inspection);
+    } else if (tail.error().code == std::errc::not_supported) {
+        // A registry without ranges cannot serve anything lazily either.
+        inspection.format = LayerFormat::gzip;
+        inspection.reason = tail.error().message;
+    } else {
+        co_return fail(std::move(tail).error());
+    }
     co_return inspection;
 }
 

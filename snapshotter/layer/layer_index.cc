@@ -75,24 +75,6 @@ io::Task<Result<Tail>> fetch_tail(LayerContext& context, codec::Digest blob,
                    .footer_size_bytes = footer.footer_size_bytes};
 }
 
-// A directory that no entry names has attributes that were made up. Mounted over a lower layer that
-// has the directory, they would replace the real ones (a 1777 /tmp would become 0755), which an
-// unpack does not do. Such a layer is not served; it is pulled in full instead. The root is
-// another matter: it is always there, and unpackers leave it at 0755 too.
-Result<void> check_directories(const codec::FileTree& tree) {
-    for (const codec::Node& node : tree.nodes) {
-        for (const codec::DirectoryEntry& entry : node.entries) {
-            if (tree.nodes[entry.node].synthesised) {
-                return fail(Error{.code = std::errc::not_supported,
-                                  .message = fmt::format("the layer has files in a directory {:?} "
-                                                         "that it has no entry for",
-                                                         entry.name)});
-            }
-        }
-    }
-    return {};
-}
-
 // On the pool: everything between the bytes of the tail and the record.
 Result<store::LayerRecord> index_tail(store::Store& records, const LayerRequest& request,
                                       Tail tail) {
@@ -105,7 +87,12 @@ Result<store::LayerRecord> index_tail(store::Store& records, const LayerRequest&
                                 found.text(), request.toc.text())));
     }
     TRY(const codec::Toc toc, codec::parse_toc(json, tail.toc_offset_bytes));
-    CHECK_OK(check_directories(toc.tree));
+    if (const auto directory = codec::directory_without_entry(toc.tree)) {
+        return fail(Error{.code = std::errc::not_supported,
+                          .message = fmt::format("the layer has files in a directory {:?} that it "
+                                                 "has no entry for",
+                                                 *directory)});
+    }
     const store::NewLayer layer{.blob = request.blob,
                                 .toc = request.toc,
                                 .blob_size_bytes = request.blob_size_bytes,

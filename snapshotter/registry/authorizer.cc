@@ -86,14 +86,16 @@ std::vector<std::string> join_scopes(std::vector<std::string> ours, std::string_
     return ours;
 }
 
-Access Access::pull(const Repository& repository) {
-    return {repository, {"repository:" + repository.name + ":pull"}};
+Access Access::pull(Repository repository) {
+    std::string scope = "repository:" + repository.name + ":pull";
+    return {std::move(repository), {std::move(scope)}};
 }
-Access Access::push(const Repository& repository) {
-    return {repository, {"repository:" + repository.name + ":pull,push"}};
+Access Access::push(Repository repository) {
+    std::string scope = "repository:" + repository.name + ":pull,push";
+    return {std::move(repository), {std::move(scope)}};
 }
-Access Access::mount(const Repository& target, const std::string& from_name) {
-    Access access = push(target);
+Access Access::mount(Repository target, const std::string& from_name) {
+    Access access = push(std::move(target));
     access.scopes.push_back("repository:" + from_name + ":pull");
     return access;
 }

@@ -37,10 +37,10 @@ struct Access {
     Repository repository;            ///< whose credential is used
     std::vector<std::string> scopes;  ///< "repository:library/python:pull"
 
-    static Access pull(const Repository& repository);
-    static Access push(const Repository& repository);
+    static Access pull(Repository repository);
+    static Access push(Repository repository);
     /// Push to `target`, pull from `from_name` of the same registry.
-    static Access mount(const Repository& target, const std::string& from_name);
+    static Access mount(Repository target, const std::string& from_name);
 };
 
 struct AuthorizerOptions {

@@ -202,18 +202,19 @@ io::Task<Result<BlobReader::Opened>> BlobReader::open_once(Repository repository
     co_return Opened{std::move(response), total};
 }
 
+// `out` grows with what arrives, not with what was asked for; a second attempt goes on where the
+// first one was cut.
 io::Task<Result<void>> BlobReader::read_range_once(Repository repository, codec::Digest blob,
-                                                   Range range, Bytes& out, Retries& retries,
-                                                   io::Wait wait) {
-    // `out` grows with what arrives, not with what was asked for; a second attempt goes on where
-    // the first one was cut.
-    const Range rest{.offset_bytes = range.offset_bytes + out.size(),
-                     .size_bytes = *range.size_bytes - out.size()};
+                                                   std::uint64_t offset_bytes,
+                                                   std::uint64_t size_bytes, Bytes& out,
+                                                   Retries& retries, io::Wait wait) {
+    const Range rest{.offset_bytes = offset_bytes + out.size(),
+                     .size_bytes = size_bytes - out.size()};
     Opened opened = co_await io::or_return(
         co_await open_once(std::move(repository), blob, rest, retries, wait));
-    while (out.size() < *range.size_bytes) {
+    while (out.size() < size_bytes) {
         const std::size_t start = out.size();
-        out.resize(start + std::min<std::uint64_t>(*range.size_bytes - start, kReadBytes));
+        out.resize(start + std::min<std::uint64_t>(size_bytes - start, kReadBytes));
         const Result<std::size_t> size =
             co_await opened.response.read(MutableByteView(out).subspan(start), wait);
         out.resize(start + (size ? *size : 0));
@@ -247,9 +248,8 @@ io::Task<Result<Bytes>> BlobReader::get_range(Repository repository, codec::Dige
     Bytes out;
     out.reserve(std::min(size_bytes, kReservedBytesMax));
     Retries retries = requester_.retries();
-    const Range range{.offset_bytes = offset_bytes, .size_bytes = size_bytes};
     const std::function<io::Task<Result<void>>()> attempt = [&] {
-        return read_range_once(repository, blob, range, out, retries, wait);
+        return read_range_once(repository, blob, offset_bytes, size_bytes, out, retries, wait);
     };
     co_await io::or_return(co_await requester_.repeat(attempt, retries, wait));
     co_return out;

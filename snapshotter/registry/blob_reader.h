@@ -56,7 +56,8 @@ class BlobReader {
                                        Retries& retries, io::Wait wait);
     io::Task<Result<Response>> request_range(Repository repository, codec::Digest blob, Range range,
                                              Retries& retries, io::Wait wait);
-    io::Task<Result<void>> read_range_once(Repository repository, codec::Digest blob, Range range,
+    io::Task<Result<void>> read_range_once(Repository repository, codec::Digest blob,
+                                           std::uint64_t offset_bytes, std::uint64_t size_bytes,
                                            Bytes& out, Retries& retries, io::Wait wait);
     io::Task<Result<std::unique_ptr<BlobStream>>> open_stream_once(Repository repository,
                                                                    codec::Digest blob,

@@ -213,7 +213,7 @@ io::Task<Result<std::unique_ptr<BlobStream>>> Client::open_blob(Repository repos
 io::Task<Result<std::optional<std::uint64_t>>> Client::blob_size(Repository repository,
                                                                  codec::Digest blob,
                                                                  io::Wait wait) {
-    return implementation_->reader.size(Access::pull(repository), blob, std::move(wait));
+    return implementation_->reader.size(Access::pull(std::move(repository)), blob, std::move(wait));
 }
 
 io::Task<Result<bool>> Client::mount_blob(Repository target, codec::Digest blob,
@@ -230,8 +230,8 @@ io::Task<Result<void>> Client::push_blob(Repository repository, codec::Digest bl
 io::Task<Result<void>> Client::copy_blob(Repository target, codec::Digest blob,
                                          std::uint64_t size_bytes, Client& origin,
                                          Repository origin_repository, io::Wait wait) {
-    Uploader::Opener open = [&origin, origin_repository, blob, wait] {
-        return origin.open_blob(origin_repository, blob, 0, wait);
+    Uploader::Opener open = [&origin, repository = std::move(origin_repository), blob, wait] {
+        return origin.open_blob(repository, blob, 0, wait);
     };
     return implementation_->uploader.copy(std::move(target), blob, size_bytes, std::move(open),
                                           std::move(wait));

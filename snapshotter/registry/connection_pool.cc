@@ -92,6 +92,19 @@ struct ConnectionPool::State {
         });
     }
 
+    // What is kept for `host`, or anew.
+    io::Shared<TlsContextPointer> make_tls_context(Host& host) {
+        if (host.tls && io::Clock::now() < host.tls_until) {
+            return *host.tls;
+        }
+        auto job = [tls = tls_options(options, host.origin)] { return TlsContext::create(tls); };
+        auto making = io::Shared<TlsContextPointer>::start(
+            reactor, io::run_on(pool, reactor, std::move(job)));
+        host.tls = making;
+        host.tls_until = io::deadline_in(kTlsContextLifetime);
+        return making;
+    }
+
     void close_expired(io::Deadline now) {
         for (auto& [origin, host] : hosts) {
             std::erase_if(host->idle,
@@ -184,15 +197,7 @@ io::Task<void> ConnectionPool::sweep(std::shared_ptr<State> state) {
 io::Task<Result<TlsContextPointer>> ConnectionPool::tls_context(std::shared_ptr<State> state,
                                                                 std::shared_ptr<Host> host,
                                                                 io::Wait wait) {
-    if (!host->tls || io::Clock::now() >= host->tls_until) {
-        auto job = [options = tls_options(state->options, host->origin)] {
-            return TlsContext::create(options);
-        };
-        host->tls = io::Shared<TlsContextPointer>::start(
-            state->reactor, io::run_on(state->pool, state->reactor, std::move(job)));
-        host->tls_until = io::deadline_in(kTlsContextLifetime);
-    }
-    const io::Shared<TlsContextPointer> making = *host->tls;
+    const io::Shared<TlsContextPointer> making = state->make_tls_context(*host);
     Result<TlsContextPointer> context = co_await making.result(std::move(wait));
     if (!context && making.finished()) {
         host->tls.reset();  // the file may be mended by the next connection

@@ -27,7 +27,7 @@ grpc::StatusCode code_of(std::errc condition) {
 }  // namespace
 
 grpc::Status to_grpc_status(const Error& error) {
-    return {code_of(error.code), error.message};
+    return {code_of(error.code), error.message.substr(0, kMessageBytesMax)};
 }
 
 }  // namespace lazybuild::service

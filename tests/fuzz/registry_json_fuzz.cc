@@ -29,7 +29,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         static_cast<void>(
             lazybuild::registry::match_config(*config, {"r.example:5000", "team/app"}));
     }
-    static_cast<void>(lazybuild::registry::parse_helper_answer(text));
+    if (const auto credential = lazybuild::registry::parse_helper_answer(text)) {
+        check(!credential->password.empty() || !credential->identity_token.empty());
+    }
     if (const auto bytes = lazybuild::registry::base64_decode(text)) {
         check(lazybuild::registry::base64_decode(lazybuild::registry::base64_encode(*bytes)) ==
               *bytes);

@@ -41,7 +41,8 @@ class ClientFaults : public ClientFixture {
   protected:
     Result<Bytes> get(const FakeServer& server, std::uint64_t offset, std::uint64_t size,
                       io::Wait wait = soon()) {
-        return run(client().get_range({server.host(), "a"}, digest_, offset, size, wait));
+        return run(
+            client().get_range({server.host(), "a"}, digest_, offset, size, std::move(wait)));
     }
     Result<Document> get_manifest(const FakeServer& server, const std::string& reference) {
         return run(client().get_manifest({server.host(), "a"}, reference, soon()));
@@ -75,6 +76,7 @@ TEST_F(ClientFaults, opens_no_more_connections_than_allowed) {
     options.connections_per_host = 3;
     use(options);
     std::vector<io::Task<Result<Bytes>>> reads;
+    reads.reserve(30);
     for (std::uint64_t i = 0; i < 30; ++i) {
         reads.push_back(client().get_range({server.host(), "a"}, digest_, i, 5, soon()));
     }
@@ -411,9 +413,9 @@ TEST_F(ClientFaults, a_stream_ends_with_an_error_when_it_is_cut) {
 }
 
 TEST_F(ClientFaults, a_dropped_stream_gives_its_connection_up) {
-    FakeServer server([](const FakeRequest& request) {
-        return serve_blob(request, std::string(10'000'000, 'x'));
-    });
+    const Bytes content = random_bytes(10'000'000, 1);
+    const std::string_view large = as_text(content);
+    FakeServer server([&](const FakeRequest& request) { return serve_blob(request, large); });
     ClientOptions options = quick_options();
     options.connections_per_host = 1;
     use(options);

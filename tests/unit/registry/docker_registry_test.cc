@@ -196,6 +196,7 @@ TEST_F(DockerRegistryTest, copies_between_repositories_with_few_connections) {
         const auto pushed = run(client().push_blob(from, digests.back(), access, soon()));
         ASSERT_TRUE(pushed) << message_of(pushed);
     }
+    copies.reserve(digests.size());
     for (const codec::Digest& digest : digests) {
         copies.push_back(client().copy_blob(target, digest, 3'000'000, client(), from, soon()));
     }
@@ -214,6 +215,7 @@ TEST_F(DockerRegistryTest, serves_many_requests_at_once) {
     const codec::Digest digest = codec::sha256(content);
     ASSERT_TRUE(run(client().push_blob(repository, digest, MemoryAccess(content), soon())));
     std::vector<io::Task<Result<Bytes>>> reads;
+    reads.reserve(100);
     for (std::uint64_t i = 0; i < 100; ++i) {
         reads.push_back(client().get_range(repository, digest, i * 10'000, 10'000, soon()));
     }

@@ -62,6 +62,7 @@ TEST_F(TokenTest, is_fetched_once_for_many_requests) {
     ASSERT_TRUE(run(client().push_blob(repository, digest_, MemoryAccess(content_), soon())));
     const std::size_t before = tokens_.requests().size();
     std::vector<io::Task<Result<Bytes>>> reads;
+    reads.reserve(20);
     for (std::uint64_t i = 0; i < 20; ++i) {
         reads.push_back(client().get_range(repository, digest_, i, 10, soon()));
     }

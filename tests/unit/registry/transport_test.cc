@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "tests/support/fake_server.h"
 #include "tests/unit/registry/client_fixture.h"
@@ -22,7 +23,8 @@ class TransportTest : public testing::Test {
   protected:
     void use(ConnectionPoolOptions options) {
         transport_ = std::make_unique<Transport>(
-            *reactor_, pool_, TransportOptions{.connections = options, .user_agent = "test/1"});
+            *reactor_, pool_,
+            TransportOptions{.connections = std::move(options), .user_agent = "test/1"});
     }
     Request request_to(const FakeServer& server) {
         return Request{.url = *parse_url(server.url() + "/x")};
