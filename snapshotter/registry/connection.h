@@ -38,7 +38,7 @@ class Connection {
     /// The response was read to its end, and the peer keeps the connection open.
     bool is_reusable() const;
     /// A kept connection that the peer has not closed meanwhile, as far as one can see.
-    bool is_quiet() const { return buffered_bytes_ == 0 && stream_->is_quiet(); }
+    bool is_quiet() const { return stream_->is_quiet(); }
     /// Before each request. Until its response was read to its end, is_reusable() is false.
     void begin_request();
 

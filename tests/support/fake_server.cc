@@ -180,6 +180,7 @@ bool FakeServer::answer(int socket, const FakeReply& reply) {
             std::this_thread::sleep_for(reply.drip);
         }
     }
+    ++answers_;
     if (reply.hang) {
         wait_for_end(socket);
         return false;

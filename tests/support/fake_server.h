@@ -64,6 +64,8 @@ class FakeServer {
     /// All requests so far.
     std::vector<FakeRequest> requests() const;
     std::size_t connections() const;
+    /// Replies whose bytes have all been sent.
+    std::size_t answers() const { return answers_; }
 
   private:
     void accept_connections();
@@ -74,6 +76,7 @@ class FakeServer {
     Fd listener_;
     std::uint16_t port_ = 0;
     std::atomic<bool> stopping_ = false;
+    std::atomic<std::size_t> answers_ = 0;
 
     mutable std::mutex mutex_;  // guards what follows, and calls of handler_
     std::vector<FakeRequest> requests_;

@@ -47,8 +47,10 @@ class ContainerdDaemon {
     ContainerdDaemon(const ContainerdDaemon&) = delete;
     ContainerdDaemon& operator=(const ContainerdDaemon&) = delete;
     ~ContainerdDaemon() {
-        ::kill(pid_, SIGTERM);
-        ::waitpid(pid_, nullptr, 0);
+        if (pid_ > 0) {
+            ::kill(pid_, SIGTERM);
+            ::waitpid(pid_, nullptr, 0);
+        }
     }
 
     std::string socket() const { return directory_ / "containerd.sock"; }

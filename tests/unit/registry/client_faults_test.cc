@@ -129,6 +129,23 @@ TEST_F(ClientFaults, does_not_reuse_a_connection_with_unasked_bytes) {
     EXPECT_EQ(server.connections(), 2U);
 }
 
+TEST_F(ClientFaults, does_not_reuse_a_connection_that_spoke_unasked) {
+    // A complete answer, and what might pass for the next one once the connection is idle.
+    FakeServer server([](const FakeRequest& request) {
+        FakeReply answer = serve_blob(request);
+        answer.bytes += "HTTP/1.1 206 OK\r\nContent-Length: 3\r\n\r\nevi";
+        answer.drip = milliseconds(1);
+        return answer;
+    });
+    EXPECT_EQ(as_text(get(server, 0, 3).value()), "012");
+    const io::Deadline give_up = io::deadline_in(kTestDeadline);
+    while (server.answers() < 1 && io::Clock::now() < give_up) {
+        ASSERT_TRUE(run(io::sleep(*reactor_, {.deadline = io::deadline_in(milliseconds(5))})));
+    }
+    EXPECT_EQ(as_text(get(server, 10, 3).value()), "abc");
+    EXPECT_EQ(server.connections(), 2U);
+}
+
 TEST_F(ClientFaults, reads_chunked_bodies) {
     FakeServer server([](const FakeRequest&) {
         return FakeReply{.bytes =

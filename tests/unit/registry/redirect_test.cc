@@ -106,6 +106,19 @@ TEST_F(Redirects, are_asked_for_again_when_they_have_expired) {
     }
 }
 
+TEST_F(Redirects, are_forgotten_when_they_have_expired) {
+    std::atomic<bool> expired = false;
+    FakeServer storage([&](const FakeRequest&) { return expired ? reply(403) : blob(); });
+    FakeServer registry([&](const FakeRequest&) {
+        return expired ? blob() : reply(307, "", "Location: " + storage.url() + "/b\r\n");
+    });
+    EXPECT_TRUE(get(registry));
+    expired = true;
+    EXPECT_TRUE(get(registry));
+    EXPECT_TRUE(get(registry));
+    EXPECT_EQ(storage.requests().size(), 2U);
+}
+
 TEST_F(Redirects, are_asked_for_again_after_their_time) {
     ClientOptions options = quick_options();
     options.redirect_ttl = milliseconds(0);
