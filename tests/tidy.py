@@ -16,6 +16,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FILE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 70
+TEST_LINES_MAX = 110  # of one test, expected text included
 COLUMNS_MAX = {".cc": 100, ".h": 100, ".py": 120, ".sh": 120}
 HEADER_COMMENT_LINES_MAX = 30
 SOURCE_SUFFIXES = (".cc", ".h", ".py", ".sh", ".cmake", "CMakeLists.txt", ".ci/run")
@@ -32,7 +33,7 @@ FLOORS = (
     "builder/cli",
 )
 # Tests of the language or of a whole room; every other test file is named after a source.
-TESTS_WITHOUT_SOURCE = ("coroutine_shapes_test.cc",)
+TESTS_WITHOUT_SOURCE = ("coroutine_shapes_test.cc", "redirect_test.cc", "token_test.cc", "upload_test.cc")
 BANNED = {
     r"\busing namespace\b(?! std::\w*literals;)": "name what is used (using a::b;) or write it out",
     r"\bstd::endl\b": "'\\n'; flushing is for whoever owns the stream",
@@ -114,8 +115,9 @@ def check_function_length(file):
     if not file.is_cpp:
         return
     for begin, end in functions(file):
-        if end - begin - 1 > FUNCTION_LINES_MAX:
-            yield begin + 1, f"a function of {end - begin - 1} lines; at most {FUNCTION_LINES_MAX}"
+        most = TEST_LINES_MAX if file.path.startswith("tests/") else FUNCTION_LINES_MAX
+        if end - begin - 1 > most:
+            yield begin + 1, f"a function of {end - begin - 1} lines; at most {most}"
 
 
 def check_header_opening(file):

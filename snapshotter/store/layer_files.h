@@ -21,7 +21,8 @@ std::string tree_path(const std::string& layer_directory);
 std::string disk_path(const std::string& layer_directory);
 
 /// Writes the files of a new layer into `directory`, which is there and empty (Store::stage_layer).
-/// `identity` makes the EROFS image's UUID; `data_end_bytes` is where the blob's last data member ends.
+/// `identity` makes the EROFS image's UUID; `data_end_bytes` is where the blob's last data member
+/// ends.
 Result<void> make_layer_files(const std::string& directory, const codec::FileTree& tree,
                               const codec::Digest& identity, std::uint64_t data_end_bytes);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a fuzz target over files and directories of inputs, so that every build, with any compiler and
-// any sanitizer, replays the seed corpus.
+// Runs a fuzz target over files and directories of inputs, so that every build, with any compiler
+// and any sanitizer, replays the seed corpus.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

@@ -215,4 +215,28 @@ class FakeDocuments final : public ImageDocuments {
     std::atomic<int> served_ = 0;
 };
 
+/// An image of three layers with the blobs a, b and c; the middle one is not eStargz.
+inline std::vector<FakeDocuments::Layer> three_layers() {
+    return {{.blob = digest_of('a'), .diff_id = digest_of('1'), .toc = digest_of('e')},
+            {.blob = digest_of('b'), .diff_id = digest_of('2'), .toc = {}},
+            {.blob = digest_of('c'), .diff_id = digest_of('3'), .toc = digest_of('f')}};
+}
+inline std::vector<codec::Digest> three_chain_ids() {
+    return codec::chain_ids({digest_of('1'), digest_of('2'), digest_of('3')});
+}
+
+/// What containerd says about layer `index` of it.
+inline store::Labels labels_of_layer(const codec::Digest& manifest, std::size_t index) {
+    const std::vector<FakeDocuments::Layer> layers = three_layers();
+    std::string above;
+    for (std::size_t next = index; next < layers.size(); ++next) {
+        above += (above.empty() ? "" : ",") + layers[next].blob.text();
+    }
+    return {{"containerd.io/snapshot.ref", three_chain_ids()[index].text()},
+            {"containerd.io/snapshot/cri.image-ref", "registry.test:5000/app:1"},
+            {"containerd.io/snapshot/cri.manifest-digest", manifest.text()},
+            {"containerd.io/snapshot/cri.layer-digest", layers[index].blob.text()},
+            {"containerd.io/snapshot/cri.image-layers", above}};
+}
+
 }  // namespace lazybuild::service

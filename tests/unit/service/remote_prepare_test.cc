@@ -7,7 +7,6 @@
 
 #include <future>
 
-#include "codec/oci_config.h"
 #include "tests/unit/service/service_fixture.h"
 
 namespace lazybuild::service {
@@ -15,14 +14,10 @@ namespace {
 
 class RemotePrepareTest : public ServiceFixture {
   protected:
-    // An image of three layers; the middle one is not eStargz.
     void SetUp() override {
         ServiceFixture::SetUp();
-        chain_ = codec::chain_ids({digest_of('1'), digest_of('2'), digest_of('3')});
-        documents_.set_image(
-            {{.blob = digest_of('a'), .diff_id = digest_of('1'), .toc = digest_of('e')},
-             {.blob = digest_of('b'), .diff_id = digest_of('2'), .toc = {}},
-             {.blob = digest_of('c'), .diff_id = digest_of('3'), .toc = digest_of('f')}});
+        chain_ = three_chain_ids();
+        documents_.set_image(three_layers());
         write_layer('a', "file", "from the lazy layer");
     }
 
@@ -33,16 +28,7 @@ class RemotePrepareTest : public ServiceFixture {
     }
 
     store::Labels labels(std::size_t index) {
-        constexpr char kBlobs[] = {'a', 'b', 'c'};
-        std::string above;
-        for (std::size_t next = index; next < 3; ++next) {
-            above += (above.empty() ? "" : ",") + digest_of(kBlobs[next]).text();
-        }
-        return {{"containerd.io/snapshot.ref", chain_[index].text()},
-                {"containerd.io/snapshot/cri.image-ref", "registry.test:5000/app:1"},
-                {"containerd.io/snapshot/cri.manifest-digest", documents_.manifest_digest().text()},
-                {"containerd.io/snapshot/cri.layer-digest", digest_of(kBlobs[index]).text()},
-                {"containerd.io/snapshot/cri.image-layers", above}};
+        return labels_of_layer(documents_.manifest_digest(), index);
     }
 
     grpc::Status prepare_layer(std::size_t index, const std::string& parent,
