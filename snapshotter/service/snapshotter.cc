@@ -174,11 +174,7 @@ Result<std::vector<SnapshotRecord>> Snapshotter::usable_chain(const std::string&
         if (layer && layer->state == store::LayerState::quarantined) {
             return fail(unavailable(snapshot, "its content is not what the image claims"));
         }
-        const std::lock_guard held{mutex_};
-        if (mounted_.contains(snapshot.id)) {
-            continue;
-        }
-        if (auto mounted = mount_remote(snapshot, *snapshot.layer); !mounted) {
+        if (auto mounted = ensure_mounted(snapshot); !mounted) {
             return fail(unavailable(snapshot, mounted.error().message));
         }
     }
@@ -300,11 +296,7 @@ Result<RemoteState> Snapshotter::remote_state(const SnapshotRequest& request) {
     if (layer && layer->state == store::LayerState::quarantined) {
         return RemoteState::quarantined;
     }
-    const std::lock_guard held{mutex_};
-    if (!mounted_.contains(remote->id) && !mount_remote(*remote, *remote->layer)) {
-        return RemoteState::absent;
-    }
-    return RemoteState::ready;
+    return ensure_mounted(*remote) ? RemoteState::ready : RemoteState::absent;
 }
 
 Result<void> Snapshotter::attach(const SnapshotRequest& request, LayerId layer) {
@@ -355,6 +347,20 @@ Result<void> Snapshotter::attach_new(const SnapshotRequest& request, LayerId lay
         remove_directory(store_.snapshot_directory(active.id));
     }
     return done;
+}
+
+Result<void> Snapshotter::ensure_mounted(const SnapshotRecord& snapshot) {
+    const std::lock_guard held{mutex_};
+    if (mounted_.contains(snapshot.id)) {
+        return {};
+    }
+    // It may have been removed since it was looked up, and a mount made now would stay for ever.
+    // Whoever removes it from here on waits for the mutex, and unmounts what is mounted here.
+    TRY(const SnapshotRecord current, store_.stat_snapshot(snapshot.name));
+    if (current.id != snapshot.id || !current.layer) {
+        return fail(Error{std::errc::no_such_file_or_directory, "it has been removed"});
+    }
+    return mount_remote(current, *current.layer);
 }
 
 Result<void> Snapshotter::mount_remote(const SnapshotRecord& snapshot, LayerId layer) {

@@ -81,11 +81,13 @@ class Snapshotter {
                                                 const SnapshotRequest& request,
                                                 const std::vector<store::SnapshotRecord>& parents);
     Result<std::vector<store::SnapshotRecord>> usable_chain(const std::string& name);
+    Result<void> ensure_mounted(const store::SnapshotRecord& snapshot);
+    void discard(const store::SnapshotRecord& snapshot);
+    // With mutex_ held:
     Result<void> attach_new(const SnapshotRequest& request, store::LayerId layer);
     Result<void> attach_again(const store::SnapshotRecord& snapshot, store::LayerId layer);
     Result<void> mount_remote(const store::SnapshotRecord& snapshot, store::LayerId layer);
     void unmount_remote(store::SnapshotId id);
-    void discard(const store::SnapshotRecord& snapshot);
     void forget_if_unused(store::LayerId layer);
 
     store::Store& store_;
@@ -93,7 +95,8 @@ class Snapshotter {
     const std::vector<std::string> overlay_options_;
 
     // Held while a layer is mounted, unmounted or forgotten, so that none is forgotten between its
-    // mount and its record. Never over the network.
+    // mount and its record. Records are removed before it is taken: who finds a record while
+    // holding it may mount. Never over the network.
     std::mutex mutex_;
     std::map<store::SnapshotId, store::LayerId> mounted_;
 };

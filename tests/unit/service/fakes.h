@@ -87,6 +87,7 @@ class FakeLayers final : public LazyLayers {
             return fail(Error{std::errc::io_error, "the test wants it"});
         }
         TRY(const std::optional<store::LayerRecord> layer, store_.layer(id));
+        // value(): nobody may ask for a layer that has been forgotten.
         const std::string source = directory_ + "/" + layer.value().blob.hex();
         CHECK_OK(make_directories(source));
         if (::mount(source.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) != 0 ||
