@@ -61,7 +61,7 @@ def add_lower(tar):
 def add_files(tar):
     for name, size in (("empty", 0), ("one", 1), ("page-1", 4095), ("page", 4096), ("page+1", 4097)):
         add(tar, "files/" + name, data=pattern(size, len(name)))
-    # Around and beyond the chunk size of 4 MiB: one full chunk, one byte more, three chunks.
+    # Whole chunks (the usual size of 1 MiB divides 4 MiB), one byte more, and a last one that is short.
     for name, size in (("chunk", 4 << 20), ("chunk+1", (4 << 20) + 1), ("chunks", (9 << 20) + 321)):
         add(tar, "files/" + name, data=pattern(size, len(name)))
     add(tar, "files/zeros", data=bytes(1 << 20))
