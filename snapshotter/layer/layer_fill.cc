@@ -26,7 +26,7 @@ LayerFill::LayerFill(LayerContext& context, store::LayerRecord record,
                      std::shared_ptr<store::LayerFiles> files,
                      std::shared_ptr<ChunkFetcher> fetcher, io::CancelToken cancel)
     : context_(context),
-      record_(std::move(record)),
+      record_(record),
       files_(std::move(files)),
       fetcher_(std::move(fetcher)),
       cancel_(std::move(cancel)),
@@ -191,7 +191,7 @@ io::Task<Result<FillOutcome>> LayerFill::conclude() {
     co_return FillOutcome::complete;
 }
 
-io::Task<FillOutcome> LayerFill::quarantine(std::string_view why, std::string found) {
+io::Task<FillOutcome> LayerFill::quarantine(std::string why, std::string found) {
     log::error("layer quarantined: reads of it fail from now on",
                {{"layer", record_.blob.text()},
                 {"why", why},

@@ -47,7 +47,7 @@ class LayerFill {
     io::Task<Result<void>> wait_for_quiet();
     io::Task<Result<void>> push(Bytes bytes);
     io::Task<Result<FillOutcome>> conclude();
-    io::Task<FillOutcome> quarantine(std::string_view why, std::string found);
+    io::Task<FillOutcome> quarantine(std::string why, std::string found);
 
     io::Wait as_long_as_wanted() const { return {.deadline = io::kNoDeadline, .cancel = cancel_}; }
 

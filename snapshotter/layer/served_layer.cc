@@ -27,7 +27,7 @@ class Demand {
 ServedLayer::ServedLayer(LayerContext& context, store::LayerRecord record,
                          std::shared_ptr<store::LayerFiles> files)
     : context_(context),
-      record_(std::move(record)),
+      record_(record),
       files_(std::move(files)),
       refused_(record_.state == store::LayerState::quarantined),
       complete_(record_.state == store::LayerState::complete),
