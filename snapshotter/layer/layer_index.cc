@@ -120,9 +120,7 @@ io::Task<Result<store::LayerRecord>> make_index(LayerContext& context, LayerRequ
     }
     store::Store& records = context.store;
     auto add_origin = [&records, &request] {
-        return records.add_origin(request.blob, store::Origin{.kind = store::Origin::Kind::registry,
-                                                              .host = request.repository.host,
-                                                              .path = request.repository.name});
+        return records.add_origin(request.blob, request.origin);
     };
     co_await or_return(co_await io::run_on(context.pool, context.reactor, std::move(add_origin)));
     Tail tail = co_await or_return(

@@ -14,14 +14,13 @@
 #include "snapshotter/io/task.h"
 #include "snapshotter/io/wait.h"
 #include "snapshotter/layer/layer_context.h"
-#include "snapshotter/registry/reference.h"
 #include "snapshotter/store/records.h"
 
 namespace lazybuild::layer {
 
 /// Which layer, and where it can be had; as an image's manifest says.
 struct LayerRequest {
-    registry::Repository repository;
+    store::Origin origin;
     codec::Digest blob;
     std::uint64_t blob_size_bytes = 0;
     codec::Digest toc;                     ///< of the TOC's JSON; without it nothing can be trusted

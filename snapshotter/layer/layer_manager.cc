@@ -86,10 +86,7 @@ io::Task<Result<store::LayerId>> LayerManager::find_or_make(LayerRequest request
     }
     if (known && find(known->id) != nullptr) {
         auto add_origin = [&records, &request] {
-            return records.add_origin(request.blob,
-                                      store::Origin{.kind = store::Origin::Kind::registry,
-                                                    .host = request.repository.host,
-                                                    .path = request.repository.name});
+            return records.add_origin(request.blob, request.origin);
         };
         co_await or_return(
             co_await io::run_on(context_.pool, context_.reactor, std::move(add_origin)));

@@ -22,7 +22,9 @@ constexpr std::size_t kResolvesAheadMax = 8;
 constexpr int kAttachAttemptsMax = 2;
 
 layer::LayerRequest request_for(const ImageLayer& layer, const registry::Repository& repository) {
-    return {.repository = repository,
+    return {.origin = {.kind = store::Origin::Kind::registry,
+                       .host = repository.host,
+                       .path = repository.name},
             .blob = layer.blob,
             .blob_size_bytes = layer.size_bytes,
             .toc = *layer.toc,

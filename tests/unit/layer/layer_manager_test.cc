@@ -105,7 +105,9 @@ class LayerManagerTest : public testing::Test {
     }
 
     LayerRequest request() const {
-        return {.repository = {.host = "localhost:1", .name = "none"},
+        return {.origin = {.kind = store::Origin::Kind::registry,
+                           .host = "localhost:1",
+                           .path = "none"},
                 .blob = layer_.info.blob,
                 .blob_size_bytes = layer_.blob.size(),
                 .toc = layer_.info.toc,
