@@ -63,3 +63,10 @@ function(lazybuild_add_test)
         set_tests_properties(${ARG_NAME} PROPERTIES RUN_SERIAL ON)
     endif()
 endfunction()
+
+# lazybuild_bench(NAME digest_bench SOURCES … DEPENDS …): a Google Benchmark program with its own main().
+function(lazybuild_bench)
+    cmake_parse_arguments(ARG "" "NAME" "SOURCES;DEPENDS" ${ARGN})
+    add_executable(${ARG_NAME} ${ARG_SOURCES})
+    target_link_libraries(${ARG_NAME} PRIVATE lazybuild_warnings benchmark::benchmark ${ARG_DEPENDS})
+endfunction()
