@@ -200,6 +200,19 @@ DiskServer::~DiskServer() {
     }
 }
 
+Result<bool> DiskServer::unmount_unused() {
+    if (mounted_) {
+        if (auto unmounted = unmount(directory_, UnmountMode::now); !unmounted) {
+            if (unmounted.error().code == std::errc::device_or_resource_busy) {
+                return false;
+            }
+            return fail(std::move(unmounted).error());
+        }
+        mounted_ = false;
+    }
+    return true;
+}
+
 void DiskServer::serve() {
     Bytes buffer(kRequestBytesMax);
     for (;;) {

@@ -47,6 +47,10 @@ class DiskServer {
     /// from then on), joins the threads. Replies that come later go nowhere.
     ~DiskServer();
 
+    /// Takes the mount away when no EROFS mount uses a disk any more, in whatever mount namespace:
+    /// true. Until then nothing changes: false. Errors: those of umount2(2).
+    Result<bool> unmount_unused();
+
     /// "<directory>/<number>", for the device= of an EROFS mount.
     std::string disk_path(DiskNumber disk) const;
 

@@ -16,6 +16,7 @@
 #include "builder/cli/session.h"
 #include "codec/oci_descriptor.h"
 #include "snapshotter/registry/client.h"
+#include "snapshotter/store/records.h"
 
 namespace lazybuild::cli {
 
@@ -38,6 +39,8 @@ class ImageSource {
     virtual io::Task<Result<Bytes>> read_range(codec::Digest blob, std::uint64_t offset_bytes,
                                                std::uint64_t size_bytes, io::Wait wait) = 0;
 
+    /// Where any blob of the image can be had again later, also by another process.
+    virtual store::Origin origin() const = 0;
     /// Where in a registry; null when the image is not in one.
     virtual const registry::Repository* repository() const { return nullptr; }
     /// The blob as an open file; nullopt when blobs are not files here. Its size is checked.

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "base/file.h"
@@ -54,6 +56,13 @@ class LayoutSource final : public ImageSource {
           session_(session) {}
 
     std::string name() const override { return name_; }
+    store::Origin origin() const override {
+        std::error_code failure;  // a working directory that is gone: then it stays relative
+        const auto path = std::filesystem::absolute(layout_.path(), failure);
+        return {.kind = store::Origin::Kind::oci_layout,
+                .host = {},
+                .path = failure ? layout_.path() : path.string()};
+    }
 
     io::Task<Result<registry::Document>> root(io::Wait wait) override {
         codec::Descriptor image = co_await io::or_return(layout_.find(tag_));

@@ -9,6 +9,7 @@
 #include "builder/cli/cmd_convert.h"
 #include "builder/cli/cmd_copy.h"
 #include "builder/cli/cmd_inspect.h"
+#include "builder/cli/cmd_mount.h"
 #include "builder/cli/cmd_pull.h"
 #include "builder/cli/console.h"
 #include "builder/cli/suggest.h"
@@ -139,6 +140,49 @@ CLI::App* add_pull(CLI::App& app, PullArgs& args) {
     return command;
 }
 
+void add_state_root(CLI::App& command, std::string& root) {
+    command.add_option("--root", root, "Where lazybuild keeps its state; not tmpfs or overlayfs")
+        ->type_name("DIR")
+        ->capture_default_str();
+}
+
+CLI::App* add_mount(CLI::App& app, MountArgs& args) {
+    CLI::App* command =
+        app.add_subcommand("mount", "Mount an image lazily, read-only, without containerd");
+    command->add_option("REF", args.image, "The image; every layer must be lazy")->required();
+    command->add_option("DIR", args.directory, "An existing directory")->required();
+    command->add_option("--platform", args.platform, "Which image of an index [the host's]")
+        ->type_name("OS/ARCH");
+    command->add_flag("--fill", args.fill, "Fetch the rest too, while nobody reads");
+    command->add_flag("--foreground", args.foreground, "Serve from this process, until Ctrl-C");
+    command->add_option("--ready-fd", args.ready_fd, "Descriptor to be told on")->group("");
+    add_state_root(*command, args.root);
+    add_registry_flags(*command, args.registry);
+    command->footer(std::string(kPlaces) +
+                    "A process in the background serves the image and ends when it is unmounted;\n"
+                    "what was fetched goes with it. Needs root.\n"
+                    "\n"
+                    "Examples:\n"
+                    "  lazybuild mount registry:5000/python:lazy /mnt\n"
+                    "  lazybuild mount oci:out:latest /mnt --platform linux/arm64\n"
+                    "  lazybuild umount /mnt");
+    return command;
+}
+
+CLI::App* add_umount(CLI::App& app, UmountArgs& args) {
+    CLI::App* command = app.add_subcommand("umount", "Unmount what lazybuild mount has mounted");
+    command->add_option("DIR", args.directory, "Where it is")->required();
+    command->add_flag("--lazy", args.lazy, "Even in use: it goes with its last user");
+    add_state_root(*command, args.root);
+    command->footer(
+        "umount(8) does as well, unless the serving process was killed: this command then takes\n"
+        "away what it has left.\n"
+        "\n"
+        "Examples:\n"
+        "  lazybuild umount /mnt");
+    return command;
+}
+
 std::vector<std::string> names_of(const CLI::App& app) {
     std::vector<std::string> names;
     for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
@@ -196,12 +240,17 @@ ExitCode run_program(int argc, char** argv, ProcessConsole& console) {
     ConvertArgs convert;
     CopyArgs copy;
     InspectArgs inspect;
+    MountArgs mount;
     PullArgs pull;
+    UmountArgs umount;
+    mount.command_line.assign(argv, argv + argc);
     std::function<ExitCode()> chosen;
     add_convert(app, convert)->callback([&] { chosen = [&] { return run(convert, console); }; });
     add_copy(app, copy)->callback([&] { chosen = [&] { return run(copy, console); }; });
     add_inspect(app, inspect)->callback([&] { chosen = [&] { return run(inspect, console); }; });
+    add_mount(app, mount)->callback([&] { chosen = [&] { return run(mount, console); }; });
     add_pull(app, pull)->callback([&] { chosen = [&] { return run(pull, console); }; });
+    add_umount(app, umount)->callback([&] { chosen = [&] { return run(umount, console); }; });
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForVersion& version) {

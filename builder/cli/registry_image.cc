@@ -16,6 +16,11 @@ class RegistrySource final : public ImageSource {
         : reference_(std::move(reference)), client_(session.client()) {}
 
     std::string name() const override { return reference_.text(); }
+    store::Origin origin() const override {
+        return {.kind = store::Origin::Kind::registry,
+                .host = reference_.repository.host,
+                .path = reference_.repository.name};
+    }
     const registry::Repository* repository() const override { return &reference_.repository; }
 
     io::Task<Result<registry::Document>> root(io::Wait wait) override {

@@ -52,6 +52,10 @@ class LayerManager final : private fuse::DiskBackend {
     /// Makes durable what has come since the last call.
     void flush();
 
+    /// Takes the disks away if no mount of a layer is left anywhere: true; close() comes next.
+    /// Otherwise nothing changes: false.
+    Result<bool> unmount_unused_disks() { return disk_server_->unmount_unused(); }
+
     /// Takes the disks away (waiting reads fail) and notes that the stop was clean.
     void close();
 

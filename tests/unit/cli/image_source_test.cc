@@ -20,6 +20,7 @@ class FlakySource final : public ImageSource {
     std::vector<std::uint64_t> opened_at;
 
     std::string name() const override { return "flaky"; }
+    store::Origin origin() const override { return {}; }
     io::Task<Result<registry::Document>> root(io::Wait /*wait*/) override {
         co_return fail(invalid("not here"));
     }
