@@ -77,6 +77,10 @@ Result<void> unmount_below(const std::string& directory) {
 
 Result<void> remove_directory(const std::string& directory) {
     CHECK_OK(unmount_below(directory));
+    // The lock last: a directory without one belongs to somebody who is at it right now.
+    for (const char* name : {"/l", "/store", "/log", "/target"}) {
+        CHECK_OK(remove_tree(directory + name));
+    }
     return remove_tree(directory);
 }
 
@@ -126,10 +130,11 @@ Result<std::vector<MountRecord>> mount_records(const std::string& root) {
             record.target = *std::move(target);
         }
         const auto lock = try_lock(record.path + "/lock");
-        if (!lock) {
+        if (!lock && ::access(record.path.c_str(), F_OK) != 0) {
             continue;  // gone meanwhile
         }
-        record.served = !lock->has_value();
+        // Without a lock to take, its process is making or removing it.
+        record.served = !lock || !lock->has_value();
         records.push_back(std::move(record));
         if (records.size() > kMountsMax) {
             return fail(over_limit(fmt::format("{} has more than {} mounts", mounts, kMountsMax)));
