@@ -45,6 +45,7 @@ AVX2_INLINE void load(const std::array<const std::byte*, 8>& next, std::size_t o
     const __m256i swap = _mm256_broadcastsi128_si256(
         _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
     __m256i pairs[8];
+#pragma clang loop unroll(full)
     for (std::size_t i = 0; i < 8; i += 2) {
         const __m256i even = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(next[i] + offset));
         const __m256i odd =
@@ -54,12 +55,14 @@ AVX2_INLINE void load(const std::array<const std::byte*, 8>& next, std::size_t o
     }
     // quads[4 * g + k]: words k and 4 + k of the blocks 4g to 4g + 3.
     __m256i quads[8];
+#pragma clang loop unroll(full)
     for (std::size_t i = 0; i < 8; i += 4) {
         quads[i] = _mm256_unpacklo_epi64(pairs[i], pairs[i + 2]);
         quads[i + 1] = _mm256_unpackhi_epi64(pairs[i], pairs[i + 2]);
         quads[i + 2] = _mm256_unpacklo_epi64(pairs[i + 1], pairs[i + 3]);
         quads[i + 3] = _mm256_unpackhi_epi64(pairs[i + 1], pairs[i + 3]);
     }
+#pragma clang loop unroll(full)
     for (std::size_t k = 0; k < 4; ++k) {
         w[k] = _mm256_shuffle_epi8(_mm256_permute2x128_si256(quads[k], quads[4 + k], 0x20), swap);
         w[4 + k] =

@@ -29,7 +29,7 @@ std::vector<Sha256Kernel> sha256_kernels_here();
 /// Whether the CPU has SHA-NI.
 bool sha256_instructions_here();
 
-/// How to go about a batch. sha256_plan_here() is the fastest; others are for tests and benchmarks.
+/// How to go about a batch.
 struct Sha256Plan {
     Sha256Kernel kernel = Sha256Kernel::openssl;
     /// One stream of OpenSSL is as fast as this many lanes. When what is left of a batch takes
@@ -37,6 +37,9 @@ struct Sha256Plan {
     double lanes_per_stream = 0;
 };
 
+/// For a kernel of one's choice, beside an OpenSSL that does or does not have SHA-NI.
+Sha256Plan sha256_plan_for(Sha256Kernel kernel, bool sha_instructions);
+/// The fastest here.
 const Sha256Plan& sha256_plan_here();
 
 /// digests[i] = the digest of messages[i]; as many of one as of the other. Message bodies are read
