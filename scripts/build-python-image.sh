@@ -18,11 +18,6 @@ slim=(--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/sha
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*'
     --dpkgopt='path-exclude=/usr/share/info/*')
 
-# The proxies and certificates that this machine's apt was told to use; without them a mirror may be out of reach.
-machine_apt_options() {
-    apt-config dump | grep -E '^Acquire::(https?|Check-|Retries)' | grep -v ' "";$' || true
-}
-
 # A layer is a copy of the file system after one more package. The packages are downloaded by the apt outside,
 # which knows the network, and installed by the one inside, which therefore needs none.
 write_hooks() {

@@ -47,6 +47,12 @@ kernel_lacks() {
     done
 }
 
+# machine_apt_options: the proxies and certificates that this machine's apt was told to use, as lines of apt.conf;
+# without them a mirror may be out of reach.
+machine_apt_options() {
+    apt-config dump | grep -E '^Acquire::(https?|Check-|Retries)' | grep -v ' "";$' || true
+}
+
 # build_jobs: as many compilers as there are processors, but no more than the memory carries (1.5 GiB each).
 build_jobs() {
     local by_memory processors

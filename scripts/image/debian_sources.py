@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prints this machine's own package sources for one Debian release, in apt's deb822 form.
 
-debian_sources.py CODENAME [FILE…]. The image is made from the mirror that the machine's administrator
-chose; sources of other releases and of other vendors stay out. Without FILEs, apt's own are read.
+debian_sources.py [--mirror-of OTHER] CODENAME [FILE…]. The image is made from the mirror that the machine's
+administrator chose; sources of other releases and of other vendors stay out. Without FILEs, apt's own are read.
+--mirror-of: where nothing names the release, ask the mirrors that carry the release OTHER for it.
 """
 
+import argparse
 import glob
 import re
 import sys
@@ -63,13 +65,35 @@ def for_release(stanza, codename):
     return kept | {"Types": "deb", "Suites": " ".join(suites), "Components": "main"}
 
 
-def main(codename, *files):
-    paths = files or sorted(path for pattern in APT_FILES for path in glob.glob(pattern))
+def found_for(codename, paths):
     found = [kept for path in paths for s in stanzas(path) if (kept := for_release(s, codename))]
-    if not any(codename in stanza["Suites"].split() for stanza in found):
-        sys.exit(f"error: apt on this machine has no source for Debian {codename} (looked in {' '.join(paths)})")
+    return found if any(codename in stanza["Suites"].split() for stanza in found) else []
+
+
+def renamed(stanza, old, new):
+    """The same mirror, asked for another release."""
+    suites = [new + suite.removeprefix(old) for suite in stanza["Suites"].split()]
+    return stanza | {"Suites": " ".join(suites)}
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mirror-of", metavar="OTHER")
+    parser.add_argument("codename")
+    parser.add_argument("files", nargs="*")
+    return parser.parse_args()
+
+
+def main(options):
+    paths = options.files or sorted(path for pattern in APT_FILES for path in glob.glob(pattern))
+    found = found_for(options.codename, paths)
+    if not found and options.mirror_of:
+        found = [renamed(s, options.mirror_of, options.codename) for s in found_for(options.mirror_of, paths)]
+    if not found:
+        where = " ".join(paths)
+        sys.exit(f"error: apt on this machine has no source for Debian {options.codename} (looked in {where})")
     print("\n\n".join("\n".join(f"{key}: {value}" for key, value in s.items()) for s in found))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(arguments())

@@ -7,6 +7,8 @@ groups of hard links must be equal for every path. Prints each difference (the f
 was compared; exit code 1 when there is a difference. Nothing is skipped: an unreadable file is an error.
 --made-after: a directory of the expected tree that is younger than that (seconds since 1970) got its time when
 the tree was unpacked, because no layer names one: its time is not compared.
+--rounded-times: the actual tree's times are rounded to whole seconds, where ours are cut off.
+--without FACT: one (mtime, owner, …) that one of the trees does not have. --except PATH: not compared.
 """
 
 import argparse
@@ -23,15 +25,15 @@ def content(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def describe(path, info):
-    """What must be equal about one file, by name of the attribute."""
+def describe(path, info, round_ns=0):
+    """What must be equal about one file, by name of the attribute. round_ns: added to its time before it is cut off."""
     kind = stat.S_IFMT(info.st_mode)
     names = os.listxattr(path, follow_symlinks=False)
     facts = {
         "type": kind,
         "mode": oct(stat.S_IMODE(info.st_mode)),
         "owner": (info.st_uid, info.st_gid),
-        "mtime": info.st_mtime_ns // 10**9,
+        "mtime": (info.st_mtime_ns + round_ns) // 10**9,
         "xattr": {name: os.getxattr(path, name, follow_symlinks=False) for name in names},
     }
     if kind == stat.S_IFREG:
@@ -55,12 +57,12 @@ def raise_error(error):
     raise error
 
 
-def dump(root):
+def dump(root, round_ns=0):
     """Path -> facts; a file with several names also has the sorted list of them."""
     found, groups = {}, {}
     for path in walk(root):
         info = os.lstat(os.path.join(root, path))
-        found[path] = describe(os.path.join(root, path), info)
+        found[path] = describe(os.path.join(root, path), info, round_ns)
         if not stat.S_ISDIR(info.st_mode) and info.st_nlink > 1:
             groups.setdefault((info.st_dev, info.st_ino), []).append(path)
     for group in groups.values():
@@ -71,8 +73,14 @@ def dump(root):
 
 def forget_made_up_times(expected, actual, made_after):
     for path, facts in expected.items():
-        if facts["type"] == stat.S_IFDIR and facts["mtime"] >= made_after and path in actual:
+        if facts["type"] == stat.S_IFDIR and facts.get("mtime", -1) >= made_after and path in actual:
             facts["mtime"] = actual[path]["mtime"]
+
+
+def forget_facts(tree, names):
+    for facts in tree.values():
+        for name in names:
+            facts.pop(name, None)
 
 
 def differences(expected, actual):
@@ -89,13 +97,22 @@ def differences(expected, actual):
 def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--made-after", type=int, default=sys.maxsize)
+    parser.add_argument("--rounded-times", action="store_true")
+    parser.add_argument("--without", action="append", default=[])
+    parser.add_argument("--except", dest="left_out", action="append", default=[], type=os.fsencode)
     parser.add_argument("expected", type=os.fsencode)
     parser.add_argument("actual", type=os.fsencode)
     return parser.parse_args()
 
 
 def main(options):
-    expected, actual = dump(options.expected), dump(options.actual)
+    expected = dump(options.expected, 10**9 // 2 if options.rounded_times else 0)
+    actual = dump(options.actual)
+    for path in options.left_out:
+        expected.pop(path, None)
+        actual.pop(path, None)
+    for tree in (expected, actual):
+        forget_facts(tree, options.without)
     forget_made_up_times(expected, actual, options.made_after)
     found = list(differences(expected, actual))
     for line in found[:DIFFERENCES_SHOWN_MAX]:

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes an OCI layout with every type of entry that a layer can hold: entry_types_image.py LAYOUT TAG.
+"""Writes an OCI layout with every type of entry that a layer can hold: entry_types_image.py LAYOUT TAG [PROGRAM].
 
 Four layers: `lower` in GNU tar's format (long names as extra members, base-256 numbers) with directories that
 the layer above deletes from; `upper` in PAX format with one of everything; and two that cannot be served
 lazily, one whose files have no entries for their directories, one with a name that is not UTF-8. Deterministic.
+PROGRAM: a static executable for a layer of its own at the bottom, for tests that run something in the image.
 """
 
 import io
@@ -136,14 +137,20 @@ def add_not_utf8(tar):
     add(tar, "not-utf8-\udcff\udcfe", data=b"bytes")
 
 
-def main(layout, tag):
-    layers = [
+def add_program(tar, program):
+    with open(program, "rb") as file:
+        add(tar, os.path.basename(program), data=file.read(), mode=0o755)
+
+
+def main(layout, tag, *programs):
+    layers = [oci_layout.write_layer(layout, lambda tar: add_program(tar, program)) for program in programs]
+    layers += [
         oci_layout.write_layer(layout, add_lower, tarfile.GNU_FORMAT),
         oci_layout.write_layer(layout, add_upper, tarfile.PAX_FORMAT),
         oci_layout.write_layer(layout, add_without_directories, tarfile.PAX_FORMAT),
         oci_layout.write_layer(layout, add_not_utf8, tarfile.GNU_FORMAT),
     ]
-    names = ["lower", "upper", "without directories", "not utf-8"]
+    names = [*map(os.path.basename, programs), "lower", "upper", "without directories", "not utf-8"]
     oci_layout.write_image(layout, tag, layers, names, {"Cmd": ["/none"]})
 
 

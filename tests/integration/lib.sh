@@ -7,6 +7,7 @@
 #   harness_start               everything below $WORK; needs root, FUSE and the peers, else exit 77
 #   registry_start              $REGISTRY = 127.0.0.1:PORT        (registry.sh)
 #   containerd_start            c … = ctr on it, snapshotter_start = our daemon   (containerd.sh)
+#   trixie_start                tc … = stargz-snapshotter's ctr-remote            (trixie.sh)
 #
 # A test is a script of at most 50 lines that shows one behaviour. Every wait has an end.
 
@@ -20,6 +21,7 @@ SOURCE=$(cd "$INTEGRATION/../.." && pwd)
 . "$SOURCE/scripts/lib.sh"
 . "$INTEGRATION/registry.sh"
 . "$INTEGRATION/containerd.sh"
+. "$INTEGRATION/trixie.sh"
 
 # Where the programs are: ctest says so; by hand the dev build is meant.
 LAZYBUILD=${LAZYBUILD_BIN:-$SOURCE/build/dev/builder/cli}/lazybuild
@@ -90,6 +92,7 @@ harness_stop() {
     set +e
     containers_kill
     containerd_stop
+    trixie_stop
     snapshotter_end || { say "FAIL: lazy-snapshotter ended with exit code $?" && status=1; }
     registry_stop
     [ "$status" = 0 ] || [ "$status" = 77 ] || show_logs
