@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -14,8 +15,18 @@
 
 namespace lazybuild::layer {
 
-/// Keeps a chunk whose bytes have its digest. Errors: bad_message when they have not.
-Result<void> keep_verified(store::LayerFiles& files, store::ChunkIndex chunk, ByteView bytes);
+/// Bytes that should be those of the chunk. They stay the caller's.
+struct DecodedChunk {
+    store::ChunkIndex chunk = 0;
+    ByteView bytes;
+};
+
+/// As much as is worth collecting, so that its chunks are digested side by side.
+inline constexpr std::uint64_t kVerifiedTogetherBytes = 4 << 20;
+
+/// Keeps the chunks whose bytes have their digests, up to the first where they have not.
+/// Errors: bad_message for that one; errno values from writing.
+Result<void> keep_verified(store::LayerFiles& files, std::span<const DecodedChunk> decoded);
 
 /// Decodes the chunks of `run` that are not present yet. `compressed` is the blob from
 /// `blob_offset_bytes`, and reaches at least to the end of the last chunk's member.

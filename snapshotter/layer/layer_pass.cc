@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include "snapshotter/layer/chunk_decoder.h"
 
@@ -34,7 +35,9 @@ Result<void> LayerPass::push(ByteView compressed) {
     blob_digest_.update(compressed);
     offset_bytes_ += compressed.size();
     Sink sink{*this};
-    return gzip_.push(compressed, sink);
+    Result<void> pushed = gzip_.push(compressed, sink);
+    CHECK_OK(keep_whole());
+    return pushed;
 }
 
 Result<void> LayerPass::take(ByteView bytes) {
@@ -75,14 +78,28 @@ Result<void> LayerPass::take(ByteView bytes) {
             bytes.size(), record.member_offset_bytes + record.size_bytes - begin);
         const ByteView part = bytes.subspan(from, to - from);
         open.bytes.insert(open.bytes.end(), part.begin(), part.end());
-        if (open.bytes.size() == record.size_bytes) {
-            CHECK_OK(keep_verified(*files_, open.chunk, open.bytes));
-        }
     }
-    std::erase_if(open_, [&](const Open& open) {
-        return open.bytes.size() == records[open.chunk].size_bytes;
+    const auto whole = std::ranges::partition(open_, [records](const Open& open) {
+        return open.bytes.size() != records[open.chunk].size_bytes;
     });
-    return {};
+    for (Open& open : whole) {
+        whole_bytes_ += open.bytes.size();
+        whole_.push_back(std::move(open));
+    }
+    open_.erase(whole.begin(), whole.end());
+    return whole_bytes_ < kVerifiedTogetherBytes ? Result<void>{} : keep_whole();
+}
+
+Result<void> LayerPass::keep_whole() {
+    std::vector<DecodedChunk> decoded;
+    decoded.reserve(whole_.size());
+    for (const Open& whole : whole_) {
+        decoded.push_back({.chunk = whole.chunk, .bytes = whole.bytes});
+    }
+    Result<void> kept = keep_verified(*files_, decoded);
+    whole_.clear();
+    whole_bytes_ = 0;
+    return kept;
 }
 
 Result<LayerPass::Digests> LayerPass::finish() {

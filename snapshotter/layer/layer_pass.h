@@ -25,7 +25,7 @@ class LayerPass {
     explicit LayerPass(std::shared_ptr<store::LayerFiles> files);
 
     /// The next bytes of the blob. Errors: bad_message when they do not inflate or a chunk's digest
-    /// does not hold; then the pass is over.
+    /// does not hold; then the pass is over. The chunks before that are kept.
     Result<void> push(ByteView compressed);
 
     struct Digests {
@@ -54,6 +54,7 @@ class LayerPass {
     static constexpr std::size_t kOpenChunksMax = 16;
 
     Result<void> take(ByteView bytes);
+    Result<void> keep_whole();
 
     std::shared_ptr<store::LayerFiles> files_;
     codec::GzipStream gzip_;
@@ -64,6 +65,8 @@ class LayerPass {
     std::uint64_t member_offset_ = 0;  // in that member, of the next uncompressed byte
     store::ChunkIndex next_ = 0;       // the first chunk whose bytes have not come by yet
     std::vector<Open> open_;
+    std::vector<Open> whole_;  // to be digested together, at the latest when push() returns
+    std::uint64_t whole_bytes_ = 0;
 };
 
 }  // namespace lazybuild::layer

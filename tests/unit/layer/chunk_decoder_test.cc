@@ -58,6 +58,27 @@ TEST_F(ChunkDecoder, keeps_nothing_whose_digest_does_not_hold) {
     }
 }
 
+TEST_F(ChunkDecoder, keeps_the_chunks_before_a_wrong_one_and_none_after) {
+    const store::ChunkIndex wrong = 10;
+    const store::ChunkRecord& record = files_->chunks().records()[wrong];
+    Bytes damaged = layer_.blob;
+    damaged[record.blob_offset_bytes + record.blob_size_bytes / 2] ^= std::byte{0x10};
+    const auto decoded = decode_chunks(*files_, all_, 0, damaged);
+    ASSERT_FALSE(decoded.has_value());
+    EXPECT_EQ(decoded.error().code, std::errc::bad_message);
+    for (store::ChunkIndex chunk = 0; chunk < all_.end; ++chunk) {
+        EXPECT_EQ(files_->presence().has(chunk), chunk < wrong) << chunk;
+    }
+}
+
+TEST_F(ChunkDecoder, keeps_what_came_before_the_end_of_the_bytes) {
+    const store::ChunkRecord& last = files_->chunks().records()[20];
+    const auto decoded =
+        decode_chunks(*files_, all_, 0, ByteView{layer_.blob}.first(last.blob_offset_bytes));
+    ASSERT_FALSE(decoded.has_value());
+    EXPECT_EQ(files_->presence().marked(), 20U);
+}
+
 TEST_F(ChunkDecoder, refuses_bytes_that_do_not_reach_the_chunk) {
     const auto decoded = decode_chunks(*files_, all_, 0, ByteView{layer_.blob}.first(1000));
     ASSERT_FALSE(decoded.has_value());
