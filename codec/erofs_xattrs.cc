@@ -3,10 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "codec/erofs_format.h"
 
@@ -89,6 +91,30 @@ Result<Bytes> encode_xattrs(const Node& node, bool user_xattrs) {
         return fail(over_limit(fmt::format("{} bytes of xattrs", out.size())));
     }
     return out;
+}
+
+Result<std::vector<Xattr>> decode_xattrs(ByteView area) {
+    std::vector<Xattr> xattrs;
+    if (area.empty()) {
+        return xattrs;
+    }
+    for (std::size_t at = sizeof(XattrHeader); at + sizeof(XattrEntry) <= area.size();) {
+        const std::size_t name_size = load_le<std::uint8_t>(area, at);
+        const auto index = load_le<std::uint8_t>(area, at + 1);
+        const std::size_t value_size = load_le<std::uint16_t>(area, at + 2);
+        const std::size_t name_at = at + sizeof(XattrEntry);
+        const auto* const prefix = std::ranges::find(kPrefixes, index, &Prefix::index);
+        if (prefix == kPrefixes.end() || name_size + value_size > area.size() - name_at) {
+            return fail(corrupt("EROFS image: an xattr that is none"));
+        }
+        std::string name{prefix->text};
+        name += as_text(area.subspan(name_at, name_size));
+        xattrs.push_back(
+            {.name = std::move(name),
+             .value = std::string{as_text(area.subspan(name_at + name_size, value_size))}});
+        at = align_up(name_at + name_size + value_size, sizeof(XattrEntry));
+    }
+    return xattrs;
 }
 
 }  // namespace lazybuild::codec::erofs

@@ -14,4 +14,7 @@ namespace lazybuild::codec::erofs {
 /// Errors: over_limit.
 Result<Bytes> encode_xattrs(const Node& node, bool user_xattrs);
 
+/// The xattrs in such bytes, overlayfs's mark included. Errors: bad_message.
+Result<std::vector<Xattr>> decode_xattrs(ByteView area);
+
 }  // namespace lazybuild::codec::erofs

@@ -61,15 +61,4 @@ Result<std::string> clean_path(std::string_view path) {
     return clean;
 }
 
-std::optional<std::string> directory_without_entry(const FileTree& tree) {
-    for (const Node& node : tree.nodes) {
-        for (const DirectoryEntry& entry : node.entries) {
-            if (tree.nodes[entry.node].synthesised) {
-                return entry.name;
-            }
-        }
-    }
-    return std::nullopt;
-}
-
 }  // namespace lazybuild::codec

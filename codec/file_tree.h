@@ -39,6 +39,8 @@ struct Chunk {
     Digest digest;                          ///< of the chunk's uncompressed bytes
 };
 
+inline constexpr std::uint32_t kSetGroupId = 02000;  ///< of Node::mode
+
 using NodeId = std::uint32_t;
 inline constexpr NodeId kRootNode = 0;
 
@@ -50,8 +52,10 @@ struct DirectoryEntry {
 /// One inode. Hard links are several DirectoryEntries that name the same Node.
 struct Node {
     FileType type = FileType::directory;
-    bool opaque = false;        ///< directories: hides what lower layers have here
-    bool synthesised = false;   ///< directories: no entry named it; 0755 root:root, mtime 0
+    bool opaque = false;  ///< directories: hides what lower layers have here
+    /// Directories: no entry named it. 0755 root:root (the group of a setgid parent), mtime 0.
+    bool synthesised = false;
+    bool whiteout = false;      ///< character devices: hides a name of the layers below
     std::uint32_t mode = 0755;  ///< permissions with setuid, setgid, sticky: 07777 at most
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
@@ -71,6 +75,9 @@ struct FileTree {
     std::vector<Node> nodes;    ///< [kRootNode] is the root directory; every other one has a name
     std::vector<Chunk> chunks;  ///< one file's chunks stand together, by file offset, without gaps
     std::uint64_t disk_size_bytes = 0;  ///< set by assign_disk_offsets
+    /// A directory was made opaque when a synthesised one was in it already: as a first layer
+    /// (chain_tree.h), containerd removes that again with what was in it.
+    bool opaque_over_synthesised = false;
 
     const Node& root() const { return nodes[kRootNode]; }
     /// The node at `path` ("usr/bin/python3", "" is the root); symlinks are not followed.
@@ -82,12 +89,6 @@ struct FileTree {
 /// disk in order is a read of the blob in order. The disk's size is a multiple of it too.
 inline constexpr std::uint64_t kDiskAlignment = 4096;
 void assign_disk_offsets(FileTree& tree);
-
-/// The name of a directory that no entry of the layer made, if there is one besides the root. Its
-/// attributes are made up: mounted over a lower layer that has the directory, they would replace
-/// the real ones (a 1777 /tmp would become 0755), which unpacking does not do. A mount of such a
-/// layer alone is therefore not the image.
-std::optional<std::string> directory_without_entry(const FileTree& tree);
 
 /// One entry of a layer, as a tar header or a TOC line says it; what FileTreeBuilder is fed.
 struct LayerEntry {
@@ -120,7 +121,9 @@ inline constexpr std::uint64_t kDiskBytesMax = std::uint64_t{1} << 44;
 /// overlayfs (its archive.Apply), so that a mounted layer is the unpacked one:
 ///
 /// - A later entry replaces an earlier one; only a directory over a directory keeps the children,
-///   and the xattrs that the later one does not name. An entry for the root sets its attributes.
+///   and the xattrs that the later one does not name.
+/// - The root is 0755 root:root whatever an entry for it says: containerd passes that over, since
+///   the root is the snapshotter's. Its time is the entry's; unpacked, it is that of the unpacking.
 /// - Missing parents are synthesised. A symlink as a parent is followed, inside the layer.
 /// - A hard link names the inode that its target is at that moment, whatever becomes of the target
 ///   later; a target that is not there yet is what it finally is. Like containerd's chown and chmod

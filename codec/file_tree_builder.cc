@@ -128,6 +128,7 @@ struct FileTreeBuilder::State {
 
     Result<void> add(LayerEntry& entry);
     Result<void> count(const LayerEntry& entry);
+    void make_opaque(NodeId directory);
     Result<void> add_whiteout(NodeId directory, std::string_view name, const LayerEntry& entry);
     Result<void> add_link(NodeId directory, std::string_view name, LayerEntry& entry);
     Result<void> add_file(NodeId directory, std::string_view name, LayerEntry& entry);
@@ -138,6 +139,8 @@ struct FileTreeBuilder::State {
     std::map<NodeId, NodeId> resolved;
     std::size_t entries = 0;
     std::uint64_t layer_text_bytes = 0;
+    std::size_t opaque_visits = 0;
+    bool opaque_over_synthesised = false;
 };
 
 Result<void> FileTreeBuilder::State::add(LayerEntry& entry) {
@@ -146,10 +149,14 @@ Result<void> FileTreeBuilder::State::add(LayerEntry& entry) {
     if (is_hidden(path)) {
         return {};
     }
-    if (path.empty()) {  // a file cannot be the root: containerd leaves it out
+    if (path.empty()) {
         const bool directory =
             entry.kind == LayerEntry::Kind::file && entry.type == FileType::directory;
-        return directory ? set_attributes(editor.node(kRootNode), entry) : Result<void>{};
+        if (directory) {
+            editor.node(kRootNode).mtime_s = bounded_time(entry.mtime_s);
+            editor.node(kRootNode).synthesised = false;
+        }
+        return {};
     }
     const auto [parent, name] = split_path(path);
     if (name.starts_with(kWhiteoutMetaPrefix) && name != kOpaqueMarker) {
@@ -157,7 +164,7 @@ Result<void> FileTreeBuilder::State::add(LayerEntry& entry) {
     }
     TRY(const NodeId directory, editor.make_directory(parent));
     if (name == kOpaqueMarker) {
-        editor.node(directory).opaque = true;
+        make_opaque(directory);
         return {};
     }
     if (name.starts_with(kWhiteoutPrefix)) {
@@ -181,12 +188,34 @@ Result<void> FileTreeBuilder::State::count(const LayerEntry& entry) {
     return {};
 }
 
+// Markers in ever deeper directories would look at the same nodes again and again; past the limit
+// the answer is the careful one.
+void FileTreeBuilder::State::make_opaque(NodeId directory) {
+    constexpr std::size_t kVisitsMax = 16'000'000;
+    if (std::exchange(editor.node(directory).opaque, true)) {
+        return;
+    }
+    std::vector<NodeId> below{directory};
+    while (!below.empty() && !opaque_over_synthesised) {
+        const NodeId id = below.back();
+        below.pop_back();
+        for (const DirectoryEntry& entry : editor.node(id).entries) {
+            const Node& node = editor.node(entry.node);
+            const bool inside = entry.node != kRootNode && node.type == FileType::directory;
+            opaque_over_synthesised |= ++opaque_visits > kVisitsMax || (inside && node.synthesised);
+            if (inside) {
+                below.push_back(entry.node);
+            }
+        }
+    }
+}
+
 Result<void> FileTreeBuilder::State::add_whiteout(NodeId directory, std::string_view name,
                                                   const LayerEntry& entry) {
     if (name.empty() || name == "." || name == "..") {
         return fail(corrupt("a whiteout of no file"));
     }
-    Node node{.type = FileType::character, .mode = 0};
+    Node node{.type = FileType::character, .whiteout = true, .mode = 0};
     LayerEntry attributes{.mode = 0, .uid = entry.uid, .gid = entry.gid, .mtime_s = entry.mtime_s};
     CHECK_OK(set_attributes(node, attributes));
     CHECK_OK(editor.add(directory, name, std::move(node)));
@@ -303,6 +332,7 @@ Result<FileTree> FileTreeBuilder::finish() && {
         }
     }
     FileTree tree = std::move(state_->editor).finish(state_->resolved);
+    tree.opaque_over_synthesised = state_->opaque_over_synthesised;
     std::uint64_t disk_bytes = 0;
     for (const Node& node : tree.nodes) {
         disk_bytes += align_up(node.size_bytes, kDiskAlignment);

@@ -56,7 +56,10 @@ Result<std::optional<NodeId>> TreeEditor::walk(std::string_view path, Missing mi
             if (missing == Missing::stop) {
                 return std::nullopt;
             }
-            TRY(directory, add(directory, name, Node{.synthesised = true}));
+            // As mkdir(2) does; the mode is set after it, without the bit.
+            const Node& parent = tree_.nodes[directory];
+            const std::uint32_t gid = (parent.mode & kSetGroupId) != 0 ? parent.gid : 0;
+            TRY(directory, add(directory, name, Node{.synthesised = true, .gid = gid}));
             continue;
         }
         const Node& node = tree_.nodes[*next];

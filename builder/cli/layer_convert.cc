@@ -9,6 +9,7 @@
 #include "builder/cli/layer_format.h"
 #include "builder/cli/layer_unpack.h"
 #include "builder/cli/work.h"
+#include "codec/chain_tree.h"
 #include "codec/estargz_footer.h"
 #include "codec/estargz_toc.h"
 #include "codec/media_type.h"
@@ -81,8 +82,13 @@ Result<std::string> why_not_lazy_of(const codec::EstargzResult& made, int blob) 
     if (!toc) {
         return toc.error().message;
     }
-    if (const auto directory = codec::directory_without_entry(toc->tree)) {
-        return fmt::format("it has files in a directory {:?} that it has no entry for", *directory);
+    if (const auto why = codec::why_inexact(toc->tree)) {
+        return *why;
+    }
+    // As a first layer it could not be mounted, and where it will lie is not known here.
+    codec::FileTree tree = toc->tree;
+    if (auto first = codec::make_first_layer(tree); !first) {
+        return first.error().message;
     }
     return std::string{};
 }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <ranges>
+#include <span>
 #include <thread>
 #include <utility>
 
@@ -75,10 +76,15 @@ io::Task<Result<void>> ServedImage::resolve_one(std::size_t place, layer::LayerR
 
 Result<void> ServedImage::mount_layers() {
     layers_mounted_ = true;
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
+    std::vector<layer::LowerSnapshot> topmost_first;
+    for (const store::LayerId layer : layers_ | std::views::reverse) {
+        topmost_first.push_back({.layer = layer});
+    }
+    for (std::size_t i = 0; i < topmost_first.size(); ++i) {
         const std::string place = state_.path() + "/" + MountState::layer_mount_point(i);
         CHECK_OK(make_directories(place));
-        CHECK_OK(manager_->mount(layers_[layers_.size() - 1 - i], place));
+        const auto below = std::span{topmost_first}.subspan(i + 1);
+        CHECK_OK(manager_->mount(*topmost_first[i].layer, below, place));
     }
     return {};
 }

@@ -7,9 +7,11 @@
 #include <utility>
 
 #include "base/file.h"
+#include "codec/chain_tree.h"
 #include "codec/estargz_footer.h"
 #include "codec/estargz_toc.h"
 #include "codec/sha256.h"
+#include "snapshotter/store/kept_toc.h"
 #include "snapshotter/store/layer_files.h"
 
 namespace lazybuild::layer {
@@ -77,22 +79,21 @@ io::Task<Result<Tail>> fetch_tail(LayerContext& context, codec::Digest blob,
 
 // On the pool: everything between the bytes of the tail and the record.
 Result<store::LayerRecord> index_tail(store::Store& records, const LayerRequest& request,
-                                      Tail tail) {
-    const std::size_t members_size = tail.bytes.size() - tail.footer_size_bytes;
-    TRY(const Bytes json, codec::extract_toc(ByteView{tail.bytes}.first(members_size)));
-    tail.bytes = {};
+                                      const Tail& tail) {
+    const ByteView members = ByteView{tail.bytes}.first(tail.bytes.size() - tail.footer_size_bytes);
+    TRY(const Bytes json, codec::extract_toc(members));
     if (const codec::Digest found = codec::sha256(json); found != request.toc) {
         return fail(
             corrupt(fmt::format("the table of contents has the digest {}, the manifest says {}",
                                 found.text(), request.toc.text())));
     }
     TRY(const codec::Toc toc, codec::parse_toc(json, tail.toc_offset_bytes));
-    if (const auto directory = codec::directory_without_entry(toc.tree)) {
-        return fail(Error{.code = std::errc::not_supported,
-                          .message = fmt::format("the layer has files in a directory {:?} that it "
-                                                 "has no entry for",
-                                                 *directory)});
+    if (const auto why = codec::why_inexact(toc.tree)) {
+        return fail(Error{.code = std::errc::not_supported, .message = "the layer: " + *why});
     }
+    const store::KeptToc kept{.bare_directories = codec::has_bare_directories(toc.tree),
+                              .whiteouts = codec::has_whiteouts(toc.tree),
+                              .toc_offset_bytes = tail.toc_offset_bytes};
     const store::NewLayer layer{.blob = request.blob,
                                 .toc = request.toc,
                                 .blob_size_bytes = request.blob_size_bytes,
@@ -100,7 +101,12 @@ Result<store::LayerRecord> index_tail(store::Store& records, const LayerRequest&
                                 .diff_id_claimed = request.diff_id,
                                 .prefetch_end_bytes = toc.prefetch_end_bytes};
     TRY(const std::string staged, records.stage_layer());
-    auto made = store::make_layer_files(staged, toc.tree, request.blob, tail.toc_offset_bytes);
+    Result<void> made = kept.bare_directories || kept.whiteouts
+                            ? store::write_kept_toc(staged, kept, members)
+                            : Result<void>{};
+    if (made) {
+        made = store::make_layer_files(staged, toc.tree, request.blob, tail.toc_offset_bytes);
+    }
     Result<store::LayerRecord> record =
         made ? records.insert_layer(layer, staged) : std::unexpected(std::move(made).error());
     if (!record) {
@@ -125,9 +131,7 @@ io::Task<Result<store::LayerRecord>> make_index(LayerContext& context, LayerRequ
     co_await or_return(co_await io::run_on(context.pool, context.reactor, std::move(add_origin)));
     Tail tail = co_await or_return(
         co_await fetch_tail(context, request.blob, request.blob_size_bytes, wait));
-    auto index = [&records, &request, &tail] {
-        return index_tail(records, request, std::move(tail));
-    };
+    auto index = [&records, &request, &tail] { return index_tail(records, request, tail); };
     co_return co_await io::run_on(context.pool, context.reactor, std::move(index));
 }
 

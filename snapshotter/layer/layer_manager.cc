@@ -102,13 +102,15 @@ io::Task<Result<store::LayerId>> LayerManager::find_or_make(LayerRequest request
     co_return record.id;
 }
 
-Result<void> LayerManager::mount(store::LayerId id, const std::string& target) {
+Result<void> LayerManager::mount(store::LayerId id, std::span<const LowerSnapshot> below,
+                                 const std::string& target) {
     const std::shared_ptr<ServedLayer> served = find(id);
     if (served == nullptr) {
         return fail(unknown_layer(id));
     }
     const std::string directory = context_.store.layer_directory(id);
-    return fuse::mount_erofs({.image_path = store::tree_path(directory),
+    TRY(const std::string image, image_for_chain(context_.store, id, below));
+    return fuse::mount_erofs({.image_path = image,
                               .device_path = served->complete()
                                                  ? store::disk_path(directory)
                                                  : disk_server_->disk_path(disk_number(id)),

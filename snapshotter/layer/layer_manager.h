@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <shared_mutex>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "fuse/disk_server.h"
 #include "snapshotter/io/shared.h"
 #include "snapshotter/io/task.h"
+#include "snapshotter/layer/chain_image.h"
 #include "snapshotter/layer/layer_context.h"
 #include "snapshotter/layer/layer_index.h"
 #include "snapshotter/layer/served_layer.h"
@@ -41,9 +43,11 @@ class LayerManager final : private fuse::DiskBackend {
     /// Errors: those of make_index; permission_denied for a quarantined layer.
     io::Task<Result<store::LayerId>> resolve(LayerRequest request, io::Wait wait);
 
-    /// Mounts a layer on the directory `target`: over its disk file when it is complete, else over
-    /// its FUSE disk.
-    Result<void> mount(store::LayerId id, const std::string& target);
+    /// Mounts a layer, as it looks over the snapshots `below` (the topmost first), on the directory
+    /// `target`: over its disk file when it is complete, else over its FUSE disk.
+    /// One call at a time for one layer. Errors: also those of image_for_chain.
+    Result<void> mount(store::LayerId id, std::span<const LowerSnapshot> below,
+                       const std::string& target);
 
     /// No snapshot needs it any more: its tasks end, its record and files go. The mounts on it must
     /// be gone. Unknown is fine. Errors: operation_not_permitted while a snapshot names it.

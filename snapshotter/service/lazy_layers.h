@@ -3,11 +3,13 @@
 // (managed_layers.h); tests give it layers of their own.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "base/result.h"
 #include "snapshotter/io/task.h"
 #include "snapshotter/io/wait.h"
+#include "snapshotter/layer/chain_image.h"
 #include "snapshotter/layer/layer_index.h"
 #include "snapshotter/store/records.h"
 
@@ -21,8 +23,10 @@ class LazyLayers {
     /// is under way. Thread: the reactor's.
     virtual io::Task<Result<store::LayerId>> resolve(layer::LayerRequest request,
                                                      io::Wait wait) = 0;
-    /// Mounts it on the directory `target`, read-only. No network. Blocks: pool threads only.
-    virtual Result<void> mount(store::LayerId id, const std::string& target) = 0;
+    /// Mounts it on the directory `target`, read-only, as it looks over the snapshots `below`, the
+    /// topmost first. No network. Blocks: pool threads only. One call at a time.
+    virtual Result<void> mount(store::LayerId id, std::span<const layer::LowerSnapshot> below,
+                               const std::string& target) = 0;
     /// Its record, files and tasks go. No snapshot names it, and nothing has it mounted.
     /// Blocks: pool threads only.
     virtual Result<void> forget(store::LayerId id) = 0;

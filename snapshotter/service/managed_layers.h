@@ -18,8 +18,9 @@ class ManagedLayers final : public LazyLayers {
     io::Task<Result<store::LayerId>> resolve(layer::LayerRequest request, io::Wait wait) override {
         return manager_.resolve(std::move(request), std::move(wait));
     }
-    Result<void> mount(store::LayerId id, const std::string& target) override {
-        return manager_.mount(id, target);
+    Result<void> mount(store::LayerId id, std::span<const layer::LowerSnapshot> below,
+                       const std::string& target) override {
+        return manager_.mount(id, below, target);
     }
     Result<void> forget(store::LayerId id) override { return manager_.forget(id); }
 

@@ -364,7 +364,16 @@ Result<void> Snapshotter::ensure_mounted(const SnapshotRecord& snapshot) {
 }
 
 Result<void> Snapshotter::mount_remote(const SnapshotRecord& snapshot, LayerId layer) {
-    CHECK_OK(layers_.mount(layer, content_directory(store_, snapshot.id)));
+    std::vector<layer::LowerSnapshot> below;
+    if (!snapshot.parent.empty()) {
+        TRY(const std::vector<SnapshotRecord> chain, store_.chain(snapshot.parent));
+        for (const SnapshotRecord& lower : chain) {
+            below.push_back({.id = lower.id,
+                             .layer = lower.layer,
+                             .directory = content_directory(store_, lower.id)});
+        }
+    }
+    CHECK_OK(layers_.mount(layer, below, content_directory(store_, snapshot.id)));
     mounted_[snapshot.id] = layer;
     return {};
 }

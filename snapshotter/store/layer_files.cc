@@ -2,8 +2,11 @@
 #include "snapshotter/store/layer_files.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cstdio>
 
 #include "base/file.h"
 #include "codec/erofs_writer.h"
@@ -18,14 +21,14 @@ std::string have_path(const std::string& directory) {
     return directory + "/have";
 }
 
-Result<void> write_tree(const std::string& directory, const codec::FileTree& tree,
+Result<void> write_tree(const std::string& path, int exclusive, const codec::FileTree& tree,
                         const codec::Digest& identity) {
-    TRY(Fd file, open_file(tree_path(directory), O_WRONLY | O_CREAT | O_EXCL, 0600));
+    TRY(Fd file, open_file(path, O_WRONLY | O_CREAT | exclusive, 0600));
     FdSink sink{file.get()};
     const codec::ErofsOptions options{.identity = identity};
     CHECK_OK(codec::write_erofs(tree, options, sink));
     if (::fsync(file.get()) != 0) {
-        return fail(errno_error("fsync " + tree_path(directory)));
+        return fail(errno_error("fsync " + path));
     }
     return {};
 }
@@ -46,13 +49,26 @@ std::string tree_path(const std::string& layer_directory) {
 std::string disk_path(const std::string& layer_directory) {
     return layer_directory + "/disk";
 }
+std::string chain_path(const std::string& layer_directory, std::string_view chain) {
+    return fmt::format("{}/chain-{}.erofs", layer_directory, chain);
+}
 
 Result<void> make_layer_files(const std::string& directory, const codec::FileTree& tree,
                               const codec::Digest& identity, std::uint64_t data_end_bytes) {
-    CHECK_OK(write_tree(directory, tree, identity));
+    CHECK_OK(write_tree(tree_path(directory), O_EXCL, tree, identity));
     CHECK_OK(ChunkTable::write(tree, data_end_bytes, chunks_path(directory)));
     CHECK_OK(make_disk(directory, tree.disk_size_bytes));
     return sync_directory(directory);
+}
+
+Result<void> write_chain_tree(const codec::FileTree& tree, const codec::Digest& identity,
+                              const std::string& path) {
+    const std::string aside = path + ".new";  // of a crash, perhaps: written over
+    CHECK_OK(write_tree(aside, O_TRUNC, tree, identity));
+    if (::rename(aside.c_str(), path.c_str()) != 0) {
+        return fail(errno_error("rename " + aside));
+    }
+    return sync_directory(path.substr(0, path.rfind('/')));
 }
 
 Result<std::unique_ptr<LayerFiles>> LayerFiles::open(const std::string& directory) {

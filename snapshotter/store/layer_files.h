@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A layer's directory: tree.erofs (the metadata that the kernel mounts), chunks, disk (sparse; all
-// payloads), have (which chunks are on the disk). Made in a staged directory that the store renames
+// payloads), have (which chunks are on the disk), and for some layers what kept_toc.h says, with
+// the images chain-*.erofs that are made from it. Made in a staged directory that the store renames
 // into place with its record, so a crash leaves a directory that is whole or one that is removed.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -19,12 +21,18 @@ namespace lazybuild::store {
 /// File names inside a layer's directory.
 std::string tree_path(const std::string& layer_directory);
 std::string disk_path(const std::string& layer_directory);
+/// chain-<chain>.erofs; `chain` is a name of the caller's.
+std::string chain_path(const std::string& layer_directory, std::string_view chain);
 
 /// Writes the files of a new layer into `directory`, which is there and empty (Store::stage_layer).
 /// `identity` makes the EROFS image's UUID; `data_end_bytes` is where the blob's last data member
 /// ends.
 Result<void> make_layer_files(const std::string& directory, const codec::FileTree& tree,
                               const codec::Digest& identity, std::uint64_t data_end_bytes);
+
+/// Writes one more metadata image of a layer, at `path`: whole, or not at all, whatever crashes.
+Result<void> write_chain_tree(const codec::FileTree& tree, const codec::Digest& identity,
+                              const std::string& path);
 
 /// An open layer. Any thread; the members say their own rules.
 class LayerFiles {

@@ -61,7 +61,11 @@ def dump(root, round_ns=0):
     """Path -> facts; a file with several names also has the sorted list of them."""
     found, groups = {}, {}
     for path in walk(root):
-        info = os.lstat(os.path.join(root, path))
+        try:
+            info = os.lstat(os.path.join(root, path))
+        except FileNotFoundError:  # overlayfs lists a whiteout that hides nothing, and has no such file
+            found[path] = {"type": "listed, and not there"}
+            continue
         found[path] = describe(os.path.join(root, path), info, round_ns)
         if not stat.S_ISDIR(info.st_mode) and info.st_nlink > 1:
             groups.setdefault((info.st_dev, info.st_ino), []).append(path)

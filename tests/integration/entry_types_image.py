@@ -3,8 +3,8 @@
 """Writes an OCI layout with every type of entry that a layer can hold: entry_types_image.py LAYOUT TAG [PROGRAM].
 
 Four layers: `lower` in GNU tar's format (long names as extra members, base-256 numbers) with directories that
-the layer above deletes from; `upper` in PAX format with one of everything; and two that cannot be served
-lazily, one whose files have no entries for their directories, one with a name that is not UTF-8. Deterministic.
+the layer above deletes from; `upper` in PAX format with one of everything; one whose files have no entries for
+their directories; and one with a name that is not UTF-8, which cannot be served lazily. Deterministic.
 PROGRAM: a static executable for a layer of its own at the bottom, for tests that run something in the image.
 """
 

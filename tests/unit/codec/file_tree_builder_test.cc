@@ -72,6 +72,16 @@ TEST(FileTreeBuilder, missing_parents_are_synthesised) {
     EXPECT_EQ(at(tree, "a").link_count, 3U);
 }
 
+TEST(FileTreeBuilder, missing_parents_take_the_group_of_a_setgid_directory) {
+    LayerEntry parent = directory("a", 02755);
+    parent.gid = 9;
+    const FileTree tree = build({parent, file("a/b/c/d"), file("x/y")});
+    EXPECT_EQ(at(tree, "a/b").gid, 9U);
+    EXPECT_EQ(at(tree, "a/b").mode, 0755U);
+    EXPECT_EQ(at(tree, "a/b/c").gid, 0U) << "mkdir's setgid bit does not survive the chmod";
+    EXPECT_EQ(at(tree, "x").gid, 0U);
+}
+
 TEST(FileTreeBuilder, a_later_entry_makes_a_synthesised_directory_real) {
     const FileTree tree = build({file("a/b/c"), directory("a", 01777)});
     EXPECT_FALSE(at(tree, "a").synthesised);
@@ -81,10 +91,15 @@ TEST(FileTreeBuilder, a_later_entry_makes_a_synthesised_directory_real) {
     EXPECT_TRUE(tree.find("a/b/c"));
 }
 
-TEST(FileTreeBuilder, the_root_has_attributes_when_the_layer_names_it) {
+TEST(FileTreeBuilder, an_entry_for_the_root_says_its_time_only) {
     for (const std::string path : {"./", "/", ".", "", "a/.."}) {
-        const FileTree tree = build({directory(path, 0711), file("b")});
-        EXPECT_EQ(tree.root().mode, 0711U) << path;
+        LayerEntry root = with_xattrs(directory(path, 0711), {{"user.a", "1"}});
+        root.uid = 5;
+        const FileTree tree = build({root, file("b")});
+        EXPECT_EQ(tree.root().mode, 0755U) << path;
+        EXPECT_EQ(tree.root().uid, 0U);
+        EXPECT_EQ(tree.root().mtime_s, 7);
+        EXPECT_TRUE(tree.root().xattrs.empty());
         EXPECT_FALSE(tree.root().synthesised);
         EXPECT_EQ(tree.nodes.size(), 2U);
     }

@@ -118,7 +118,7 @@ class LayerManagerTest : public testing::Test {
         const auto id = daemon_->resolve(request());
         ASSERT_TRUE(id.has_value()) << id.error().message;
         id_ = *id;
-        const auto mounted = daemon_->manager().mount(id_, target_);
+        const auto mounted = daemon_->manager().mount(id_, {}, target_);
         ASSERT_TRUE(mounted.has_value()) << mounted.error().message;
     }
     // Reads here go through our own lazy mount; that the daemon is in this process is safe because
@@ -228,7 +228,7 @@ TEST_F(LayerManagerTest, what_has_come_survives_a_restart_without_the_origin) {
     expect_right("large");
     ASSERT_EQ(::unlink(origin_.c_str()), 0);
     restart();
-    const auto mounted = daemon_->manager().mount(id_, target_);
+    const auto mounted = daemon_->manager().mount(id_, {}, target_);
     ASSERT_TRUE(mounted.has_value()) << mounted.error().message;
     expect_right("large");
 }
@@ -257,7 +257,7 @@ TEST_F(FillTest, completes_the_layer_and_verifies_its_diff_id) {
     ASSERT_EQ(::unlink(origin_.c_str()), 0);
     restart();
     // Mounted on the disk file itself: the daemon may go, the files stay.
-    ASSERT_TRUE(daemon_->manager().mount(id_, target_).has_value());
+    ASSERT_TRUE(daemon_->manager().mount(id_, {}, target_).has_value());
     daemon_.reset();
     for (const auto& [name, content] : layer_.files) {
         expect_right(name);

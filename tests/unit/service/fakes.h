@@ -81,7 +81,8 @@ class FakeLayers final : public LazyLayers {
         co_return find_or_insert(request);
     }
 
-    Result<void> mount(store::LayerId id, const std::string& target) override {
+    Result<void> mount(store::LayerId id, std::span<const layer::LowerSnapshot> /*below*/,
+                       const std::string& target) override {
         const std::lock_guard held{mutex_};
         if (failing_mounts_.contains(id)) {
             return fail(Error{std::errc::io_error, "the test wants it"});

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "snapshotter/store/kept_toc.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "base/fd.h"
+#include "base/file.h"
+
+namespace lazybuild::store {
+namespace {
+
+constexpr std::string_view kMagic{"LZBTOC\0\0", 8};
+constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kBareDirectories = 1;
+constexpr std::uint32_t kWhiteouts = 2;
+constexpr std::size_t kHeaderBytes = 24;
+constexpr std::uint64_t kMembersBytesMax = 256 << 20;
+
+std::string path_in(const std::string& layer_directory) {
+    return layer_directory + "/toc";
+}
+
+}  // namespace
+
+Result<void> write_kept_toc(const std::string& layer_directory, const KeptToc& toc,
+                            ByteView members) {
+    Bytes file(kHeaderBytes);
+    std::ranges::copy(as_bytes(kMagic), file.begin());
+    store_le<std::uint32_t>(file, 8, kVersion);
+    store_le<std::uint32_t>(
+        file, 12, (toc.bare_directories ? kBareDirectories : 0) | (toc.whiteouts ? kWhiteouts : 0));
+    store_le<std::uint64_t>(file, 16, toc.toc_offset_bytes);
+    file.insert(file.end(), members.begin(), members.end());
+    return replace_file(path_in(layer_directory), file, 0600);
+}
+
+Result<std::optional<KeptToc>> find_kept_toc(const std::string& layer_directory) {
+    const std::string path = path_in(layer_directory);
+    const Result<Fd> file = open_file(path, O_RDONLY);
+    if (!file && file.error().code == std::errc::no_such_file_or_directory) {
+        return std::nullopt;
+    }
+    if (!file) {
+        return fail(file.error());
+    }
+    std::array<std::byte, kHeaderBytes> header{};
+    TRY(const std::size_t count, pread_full(file->get(), header, 0));
+    const ByteView view{header};
+    if (count != header.size() || as_text(view.first(kMagic.size())) != kMagic ||
+        load_le<std::uint32_t>(view, 8) != kVersion) {
+        return fail(corrupt(path + ": not a kept table of contents of this version"));
+    }
+    const auto flags = load_le<std::uint32_t>(view, 12);
+    return KeptToc{.bare_directories = (flags & kBareDirectories) != 0,
+                   .whiteouts = (flags & kWhiteouts) != 0,
+                   .toc_offset_bytes = load_le<std::uint64_t>(view, 16)};
+}
+
+Result<Bytes> read_kept_toc_members(const std::string& layer_directory) {
+    const std::string path = path_in(layer_directory);
+    TRY(const Fd file, open_file(path, O_RDONLY));
+    TRY(const FdAccess access, FdAccess::open(file.get()));
+    if (access.size_bytes() < kHeaderBytes || access.size_bytes() > kMembersBytesMax) {
+        return fail(corrupt(path + ": too short, or too long"));
+    }
+    Bytes members(access.size_bytes() - kHeaderBytes);
+    CHECK_OK(access.read_at(kHeaderBytes, members));
+    return members;
+}
+
+}  // namespace lazybuild::store

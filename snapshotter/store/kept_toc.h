@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is kept of a layer's table of contents where one metadata image is not enough: the layer
+// looks otherwise as a first layer, or over other layers (codec/chain_tree.h). Other layers have no
+// such file. From it and from the layers below, an image can be made again at any time, without the
+// network.
+//
+// Format, little-endian: "LZBTOC" and two zeros, version u32, flags u32 (1 bare directories,
+// 2 whiteouts), the TOC's offset in the blob u64, then the gzip members as the blob has them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace lazybuild::store {
+
+struct KeptToc {
+    bool bare_directories = false;  ///< over other layers, attributes come from below
+    bool whiteouts = false;         ///< as a first layer, it hides nothing
+    std::uint64_t toc_offset_bytes = 0;
+};
+
+/// Writes the file into a layer's directory that is being staged.
+Result<void> write_kept_toc(const std::string& layer_directory, const KeptToc& toc,
+                            ByteView members);
+
+/// nullopt when the layer needs none. Errors: bad_message.
+Result<std::optional<KeptToc>> find_kept_toc(const std::string& layer_directory);
+
+/// Errors: also no_such_file_or_directory.
+Result<Bytes> read_kept_toc_members(const std::string& layer_directory);
+
+}  // namespace lazybuild::store
