@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is needed, builds, and runs the tests: ./test.sh [--all]
 #   plain   the dev build and every test in it (unit, fuzz corpora, integration, style): under 20 minutes
-#   --all   also the sanitizer builds, ten seconds of each fuzz target, clang-tidy over what changed, and the
-#           self-containment of every header: under 60 minutes on two processors
+#   --all   also the sanitizer builds, ten seconds of each fuzz target, a moment of each benchmark, clang-tidy over
+#           what changed, and the self-containment of every header: under 60 minutes on two processors
 # The last lines are ctest's verdicts; the exit code is not 0 when anything failed.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -31,7 +31,7 @@ sanitizers() {
 all=
 case ${1:-} in
     "") ;;
-    --all) all=1 ;;
+    --all) all=1 LAZYBUILD_BENCH=ON ;;
     -h | --help)
         usage
         exit 0

@@ -64,9 +64,17 @@ function(lazybuild_add_test)
     endif()
 endfunction()
 
-# lazybuild_bench(NAME digest_bench SOURCES … DEPENDS …): a Google Benchmark program with its own main().
+# lazybuild_bench(NAME digest_bench SOURCES … DEPENDS … [LABELS root]): a Google Benchmark program with its own main().
+# Where tests are built too, it is one: it runs for a moment, so that it stays alive. Its figures are then noise.
 function(lazybuild_bench)
-    cmake_parse_arguments(ARG "" "NAME" "SOURCES;DEPENDS" ${ARGN})
+    cmake_parse_arguments(ARG "" "NAME" "SOURCES;DEPENDS;LABELS" ${ARGN})
     add_executable(${ARG_NAME} ${ARG_SOURCES})
     target_link_libraries(${ARG_NAME} PRIVATE lazybuild_warnings benchmark::benchmark ${ARG_DEPENDS})
+    if(BUILD_TESTING)
+        add_test(NAME ${ARG_NAME} COMMAND ${PROJECT_SOURCE_DIR}/bench/keep_alive.sh $<TARGET_FILE:${ARG_NAME}>)
+        set_tests_properties(${ARG_NAME} PROPERTIES LABELS "bench;${ARG_LABELS}" TIMEOUT 120 SKIP_RETURN_CODE 77)
+        if("root" IN_LIST ARG_LABELS)
+            set_tests_properties(${ARG_NAME} PROPERTIES RUN_SERIAL ON)
+        endif()
+    endif()
 endfunction()

@@ -24,15 +24,17 @@ host_note() {
     [ -z "$lacks" ] || say "note: this machine lacks: $lacks- the tests that need it will be skipped"
 }
 
-# build_preset PRESET TARGET…: configures and builds in build/PRESET.
+# build_preset PRESET TARGET…: configures and builds in build/PRESET. The variable LAZYBUILD_BENCH=ON adds the
+# benchmarks to the dev build, where each is a test that runs for a moment.
 build_preset() {
-    local preset=$1 launcher=()
+    local preset=$1 options=()
     shift
     if command -v ccache >/dev/null; then
-        launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+        options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
     fi
+    [ "$preset" != dev ] || options+=("-DLAZYBUILD_BENCH=${LAZYBUILD_BENCH:-OFF}")
     # Errors go to stderr; what was found, and where, is only worth reading by hand.
-    cmake --preset "$preset" "${launcher[@]}" >/dev/null || die "cmake could not configure the preset $preset"
+    cmake --preset "$preset" "${options[@]}" >/dev/null || die "cmake could not configure the preset $preset"
     cmake --build "build/$preset" --parallel "$(build_jobs)" --target "$@"
 }
 
