@@ -38,6 +38,12 @@ foreach(name IN LISTS containerd_types containerd_services)
     string(REGEX REPLACE "[^\n]*gogoproto/gogo\\.proto[^\n]*\n" "" text "${text}")
     string(REGEX REPLACE "[^\n]*option *\\(gogoproto[^\n]*\n" "" text "${text}")
     string(REGEX REPLACE "[ \t]*\\[\\(gogoproto[^]]*\\]" "" text "${text}")
+    # containerd 2.2 added the parent of a commit; messages of older clients have no such field, and
+    # mean the same without it.
+    if(name STREQUAL "services/snapshots/v1/snapshots" AND
+            NOT text MATCHES "message CommitSnapshotRequest {[^}]*[ \t]parent *= *5;")
+        string(REGEX REPLACE "(message CommitSnapshotRequest {[^}]*)}" "\\1\n\tstring parent = 5;\n}" text "${text}")
+    endif()
     # Written only when it differs, so that a new configure does not rebuild everything.
     set(before "")
     if(EXISTS ${proto_source}/${path}.proto)

@@ -118,6 +118,7 @@ class Daemon {
             server_->stop(kStopGrace);
         }
         if (snapshotter_) {
+            snapshotter_->stop_removals();
             snapshotter_->unmount_all();
         }
         if (manager_ != nullptr) {

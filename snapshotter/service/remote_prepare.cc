@@ -20,6 +20,7 @@ constexpr std::size_t kResolvesAheadMax = 8;
 // A layer may be forgotten between its resolve and its mount, by the removal of the last snapshot
 // that had it. Twice in a row is not that.
 constexpr int kAttachAttemptsMax = 2;
+constexpr io::Clock::duration kNormalPrepareTime = std::chrono::seconds{1};
 
 layer::LayerRequest request_for(const ImageLayer& layer, const registry::Repository& repository) {
     return {.origin = {.kind = store::Origin::Kind::registry,
@@ -50,6 +51,23 @@ void report_full_pull(const SnapshotRequest& request, const Error& error) {
         {{"remote-snapshot-prepared", "false"}, {"key", request.key}, {"reason", error.message}});
 }
 
+/// containerd 2.2 and up unpacks all layers of an image at once when it is told that a snapshotter
+/// can `rebase`, and names the parents only at the commits. A remote snapshot has its parent from
+/// the beginning, and a layer pulled in full would lose its whiteouts in a directory that has none.
+bool is_out_of_order(const SnapshotRequest& request) {
+    return request.parent.empty() &&
+           !label_of(request, "containerd.io/snapshot/parent-chain-id").empty();
+}
+
+/// Up to `timeout`, or as long as leaves the caller time for a normal prepare.
+io::Clock::duration time_for(const Caller& caller, std::chrono::milliseconds timeout) {
+    if (caller.deadline == io::kNoDeadline) {
+        return timeout;
+    }
+    const io::Clock::duration left = caller.deadline - io::Clock::now();
+    return std::min<io::Clock::duration>(timeout, left - std::min(left / 4, kNormalPrepareTime));
+}
+
 }  // namespace
 
 RemotePreparer::RemotePreparer(Snapshotter& snapshotter, LazyLayers& layers,
@@ -63,7 +81,33 @@ RemotePreparer::RemotePreparer(Snapshotter& snapshotter, LazyLayers& layers,
       images_(documents, reactor, timeout),
       ahead_(reactor, kResolvesAheadMax) {}
 
-io::Task<Result<RemoteOutcome>> RemotePreparer::prepare(SnapshotRequest request) {
+void RemotePreparer::cancel() {
+    stopping_.cancel();
+    for (io::CancelSource& caller : callers_) {
+        caller.cancel();
+    }
+}
+
+io::Task<Result<RemoteOutcome>> RemotePreparer::prepare(SnapshotRequest request, Caller caller) {
+    if (is_out_of_order(request)) {
+        co_return fail(Error{std::errc::operation_not_permitted,
+                             "the layers of an image must be prepared one upon the other: do not "
+                             "announce the capability \"rebase\" for this snapshotter"});
+    }
+    if (stopping_.cancelled()) {
+        caller.gone.cancel();
+    }
+    const auto registered = callers_.insert(callers_.end(), caller.gone);
+    io::Wait wait{.deadline = io::deadline_in(time_for(caller, timeout_)),
+                  .cancel = caller.gone.token()};
+    auto outcome = co_await make_or_pull(std::move(request), std::move(wait));
+    callers_.erase(registered);
+    co_return outcome;
+}
+
+io::Task<Result<RemoteOutcome>> RemotePreparer::make_or_pull(SnapshotRequest request,
+                                                             io::Wait wait) {
+    const io::Deadline begin = io::Clock::now();
     auto look = [this, &request] { return snapshotter_.remote_state(request); };
     auto looked = co_await io::run_on(pool_, reactor_, std::move(look));
     const RemoteState state = co_await or_return(std::move(looked));
@@ -75,7 +119,6 @@ io::Task<Result<RemoteOutcome>> RemotePreparer::prepare(SnapshotRequest request)
                                         "the lazy layer's content is not what the image claims"});
         co_return RemoteOutcome::not_lazy;
     }
-    const io::Wait wait{.deadline = io::deadline_in(timeout_), .cancel = stopping_.token()};
     auto made = co_await make_remote(request, wait);
     if (made) {
         log::info("layer is served lazily",
@@ -89,7 +132,8 @@ io::Task<Result<RemoteOutcome>> RemotePreparer::prepare(SnapshotRequest request)
         co_return fail(std::move(made).error());
     }
     if (made.error().code == std::errc::timed_out) {
-        const std::string limit = fmt::format("not ready within {} ms", timeout_.count());
+        const auto limit_ms = std::chrono::ceil<std::chrono::milliseconds>(wait.deadline - begin);
+        const std::string limit = fmt::format("not ready within {} ms", limit_ms.count());
         report_full_pull(request, std::move(made).error().context(limit));
     } else {
         report_full_pull(request, made.error());

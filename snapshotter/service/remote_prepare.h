@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <list>
 
 #include "base/result.h"
 #include "snapshotter/io/pool.h"
@@ -24,6 +25,12 @@ enum class RemoteOutcome {
     not_lazy,  ///< a normal snapshot is to be prepared, and the layer pulled in full
 };
 
+/// Who waits for the answer, and for how long.
+struct Caller {
+    io::Deadline deadline = io::kNoDeadline;
+    io::CancelSource gone = {};  ///< cancelled on the reactor's thread when nobody waits any more
+};
+
 class RemotePreparer {
   public:
     /// The arguments outlive this, and this outlives its tasks: the reactor ends first.
@@ -31,15 +38,17 @@ class RemotePreparer {
     RemotePreparer(Snapshotter& snapshotter, LazyLayers& layers, ImageDocuments& documents,
                    io::Reactor& reactor, io::Pool& pool, std::chrono::milliseconds timeout);
 
-    /// For a request that asks_for_remote. Takes `timeout` at most.
+    /// For a request that asks_for_remote. Takes `timeout` at most, and leaves the caller time for
+    /// a normal prepare. The layer itself goes on being resolved for whoever asks next.
     /// Errors: those that a normal prepare with this key and parent would end with;
-    /// operation_canceled when the daemon stops.
-    io::Task<Result<RemoteOutcome>> prepare(SnapshotRequest request);
+    /// operation_canceled when the daemon stops or the caller is gone.
+    io::Task<Result<RemoteOutcome>> prepare(SnapshotRequest request, Caller caller = {});
 
     /// Ends what is under way, now and from then on. Thread: the reactor's.
-    void cancel() { stopping_.cancel(); }
+    void cancel();
 
   private:
+    io::Task<Result<RemoteOutcome>> make_or_pull(SnapshotRequest request, io::Wait wait);
     io::Task<Result<void>> make_remote(SnapshotRequest request, io::Wait wait);
     io::Task<Result<std::shared_ptr<const Image>>> find_image(RemoteTarget target, io::Wait wait);
     io::Task<Result<void>> resolve_and_attach(SnapshotRequest request,
@@ -55,6 +64,7 @@ class RemotePreparer {
     ImageLayers images_;
     io::Semaphore ahead_;  // layers that are resolved ahead of their Prepare, at one time
     io::CancelSource stopping_;
+    std::list<io::CancelSource> callers_;  // those that wait; the reactor's thread only
 };
 
 }  // namespace lazybuild::service

@@ -20,6 +20,8 @@ namespace {
 
 // containerd is the one client; more than this at once is a mistake that should wait.
 constexpr int kConcurrentCallsMax = 1024;
+// As containerd's own limit; what makes a request large is its labels.
+constexpr int kRequestBytesMax = 16 << 20;
 constexpr unsigned kDirectoryMode = 0711;
 constexpr unsigned kSocketMode = 0600;
 
@@ -85,6 +87,7 @@ Result<std::unique_ptr<SocketServer>> SocketServer::listen(const std::string& ad
     grpc::ServerBuilder builder;
     builder.AddListeningPort("unix:" + address, grpc::InsecureServerCredentials());
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kConcurrentCallsMax);
+    builder.SetMaxReceiveMessageSize(kRequestBytesMax);
     builder.RegisterService(&service);
     std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
     if (server == nullptr) {

@@ -97,8 +97,12 @@ class ListCall final : public grpc::ServerWriteReactor<snapshots_api::ListSnapsh
             return;
         }
         message_.Clear();
-        while (sent_ < snapshots_.size() && message_.info_size() < kInfosPerMessageMax) {
-            fill_info(snapshots_[sent_++], *message_.add_info());
+        std::size_t size_bytes = 0;
+        while (sent_ < snapshots_.size() && message_.info_size() < kInfosPerMessageMax &&
+               size_bytes < kListMessageBytes) {
+            snapshots_api::Info& info = *message_.add_info();
+            fill_info(snapshots_[sent_++], info);
+            size_bytes += info.ByteSizeLong();
         }
         StartWrite(&message_);
     }
@@ -109,13 +113,48 @@ class ListCall final : public grpc::ServerWriteReactor<snapshots_api::ListSnapsh
     snapshots_api::ListSnapshotsResponse message_;
 };
 
+/// A call whose end, should it come before the answer, is passed on to the reactor. Keeps itself
+/// until gRPC is done with it.
+class CancellableCall final : public grpc::ServerUnaryReactor {
+  public:
+    static CancellableCall* make(io::Reactor& reactor) {
+        auto call = std::make_shared<CancellableCall>(reactor);
+        call->self_ = call;
+        return call.get();
+    }
+    explicit CancellableCall(io::Reactor& reactor) : reactor_(reactor) {}
+
+    /// Cancelled when nobody waits for the answer any more.
+    const io::CancelSource& ended() const { return ended_; }
+
+    void OnCancel() override {
+        reactor_.post([ended = ended_]() mutable { ended.cancel(); });
+    }
+    void OnDone() override { self_.reset(); }
+
+  private:
+    std::shared_ptr<CancellableCall> self_;
+    io::Reactor& reactor_;
+    io::CancelSource ended_;
+};
+
+/// gRPC's deadlines are moments of the wall clock.
+io::Deadline deadline_of(const grpc::CallbackServerContext& context) {
+    constexpr std::chrono::hours kLong{24};
+    const auto left = context.deadline() - std::chrono::system_clock::now();
+    return left > kLong ? io::kNoDeadline
+                        : io::deadline_in(std::chrono::duration_cast<io::Clock::duration>(left));
+}
+
 }  // namespace
 
 // The request and the response live until Finish, so the work may refer to them.
 grpc::ServerUnaryReactor* SnapshotsService::on_pool(grpc::CallbackServerContext* context,
                                                     std::function<grpc::Status()> work) {
     grpc::ServerUnaryReactor* call = context->DefaultReactor();
-    pool_.submit([call, work = std::move(work)] { call->Finish(work()); });
+    pool_.submit([context, call, work = std::move(work)] {
+        call->Finish(context->IsCancelled() ? grpc::Status::CANCELLED : work());
+    });
     return call;
 }
 
@@ -128,15 +167,16 @@ grpc::ServerUnaryReactor* SnapshotsService::Prepare(
             return answer_mounts(snapshotter_.prepare(wanted), *response);
         });
     }
-    grpc::ServerUnaryReactor* call = context->DefaultReactor();
-    reactor_.spawn(prepare_remote(std::move(wanted), *response, *call));
+    CancellableCall* call = CancellableCall::make(reactor_);
+    Caller caller{.deadline = deadline_of(*context), .gone = call->ended()};
+    reactor_.spawn(prepare_remote(std::move(wanted), std::move(caller), *response, *call));
     return call;
 }
 
-io::Task<void> SnapshotsService::prepare_remote(SnapshotRequest request,
+io::Task<void> SnapshotsService::prepare_remote(SnapshotRequest request, Caller caller,
                                                 snapshots_api::PrepareSnapshotResponse& response,
                                                 grpc::ServerUnaryReactor& call) {
-    auto outcome = co_await remote_.prepare(request);
+    auto outcome = co_await remote_.prepare(request, std::move(caller));
     if (!outcome) {
         call.Finish(to_grpc_status(outcome.error()));
         co_return;
@@ -173,8 +213,8 @@ grpc::ServerUnaryReactor* SnapshotsService::Commit(
     grpc::CallbackServerContext* context, const snapshots_api::CommitSnapshotRequest* request,
     google::protobuf::Empty* /*response*/) {
     return on_pool(context, [this, request] {
-        return to_grpc_status(
-            snapshotter_.commit(request->name(), request->key(), labels_of(*request)));
+        return to_grpc_status(snapshotter_.commit(request->name(), request->key(),
+                                                  labels_of(*request), request->parent()));
     });
 }
 

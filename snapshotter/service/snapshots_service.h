@@ -3,7 +3,8 @@
 // out. No decision is made here.
 //
 // Threads: gRPC's threads only hand over. What blocks runs on the pool, the remote handshake on the
-// reactor; an answer is given from wherever it was made.
+// reactor; an answer is given from wherever it was made. A call that nobody waits for any more,
+// because it was cancelled or its deadline has passed, is not begun; a remote handshake also ends.
 #pragma once
 
 #include <functional>
@@ -18,8 +19,10 @@ namespace lazybuild::service {
 
 namespace snapshots_api = containerd::services::snapshots::v1;
 
-/// What is sent in one message of List's stream.
+/// What is sent in one message of List's stream: this many snapshots, and no more of them once
+/// they take this much (clients refuse messages above 4 MiB, unless told otherwise).
 inline constexpr int kInfosPerMessageMax = 100;
+inline constexpr std::size_t kListMessageBytes = 1 << 20;
 
 class SnapshotsService final : public snapshots_api::Snapshots::CallbackService {
   public:
@@ -62,7 +65,7 @@ class SnapshotsService final : public snapshots_api::Snapshots::CallbackService 
   private:
     grpc::ServerUnaryReactor* on_pool(grpc::CallbackServerContext* context,
                                       std::function<grpc::Status()> work);
-    io::Task<void> prepare_remote(SnapshotRequest request,
+    io::Task<void> prepare_remote(SnapshotRequest request, Caller caller,
                                   snapshots_api::PrepareSnapshotResponse& response,
                                   grpc::ServerUnaryReactor& call);
 

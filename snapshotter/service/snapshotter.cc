@@ -71,6 +71,27 @@ void remove_directory(const std::string& path) {
     }
 }
 
+/// Mounts below the directories of snapshots that `known` does not name: those of snapshots that
+/// were removed while whoever removed them was killed.
+Result<void> unmount_unknown(const store::Store& store, const std::vector<SnapshotRecord>& known) {
+    std::set<std::string> directories;
+    for (const SnapshotRecord& snapshot : known) {
+        directories.insert(std::to_string(std::to_underlying(snapshot.id)));
+    }
+    TRY(const std::string top, fuse::resolve_mount_point(store.root() + "/snapshots"));
+    TRY(const std::vector<fuse::MountEntry> mounts, fuse::mounts_under(top));
+    for (const fuse::MountEntry& mount : mounts | std::views::reverse) {
+        const std::string below =
+            mount.target.substr(std::min(top.size() + 1, mount.target.size()));
+        if (below.empty() || directories.contains(below.substr(0, below.find('/')))) {
+            continue;
+        }
+        CHECK_OK(fuse::unmount(mount.target, fuse::UnmountMode::detach));
+        log::info("unmounted what a removed snapshot had left", {{"path", mount.target}});
+    }
+    return {};
+}
+
 std::string remote_name(const std::vector<SnapshotRecord>& parents, const std::string& ref) {
     // The same chain id over two parents (one pulled, one remote) is two snapshots.
     const std::uint64_t parent = parents.empty() ? 0 : std::to_underlying(parents.front().id);
@@ -86,7 +107,10 @@ std::string reference_of(const SnapshotRequest& request) {
 
 Snapshotter::Snapshotter(store::Store& store, LazyLayers& layers,
                          std::vector<std::string> overlay_options)
-    : store_(store), layers_(layers), overlay_options_(std::move(overlay_options)) {}
+    : store_(store),
+      layers_(layers),
+      overlay_options_(std::move(overlay_options)),
+      removals_([this](const SnapshotRecord& removed) { discard(removed); }) {}
 
 Result<void> Snapshotter::restore() {
     TRY(const std::vector<SnapshotRecord> snapshots, store_.snapshots());
@@ -107,6 +131,7 @@ Result<void> Snapshotter::restore() {
             "restored",
             {{"snapshots", snapshots.size()}, {"remote", remote}, {"mounted", mounted_.size()}});
     }
+    CHECK_OK(unmount_unknown(store_, snapshots));
     CHECK_OK(store_.remove_unknown_directories());
     TRY(const std::vector<store::LayerRecord> layers, store_.layers());
     const std::lock_guard held{mutex_};
@@ -194,7 +219,7 @@ Result<std::vector<MountAdvice>> Snapshotter::mounts(const std::string& key) {
 }
 
 Result<void> Snapshotter::commit(const std::string& name, const std::string& key,
-                                 const store::Labels& labels) {
+                                 const store::Labels& labels, const std::string& parent) {
     store::Usage usage;
     if (auto active = store_.stat_snapshot(key); active && active->kind == SnapshotKind::active) {
         auto measured = disk_usage(content_directory(store_, active->id));
@@ -203,13 +228,13 @@ Result<void> Snapshotter::commit(const std::string& name, const std::string& key
         }
         usage = *measured;
     }
-    CHECK_OK(store_.commit_snapshot(key, name, labels, usage));
+    CHECK_OK(store_.commit_snapshot(key, name, labels, usage, parent));
     return {};
 }
 
 Result<void> Snapshotter::remove(const std::string& key) {
-    TRY(const SnapshotRecord snapshot, store_.remove_snapshot(key));
-    discard(snapshot);
+    TRY(SnapshotRecord snapshot, store_.remove_snapshot(key));
+    removals_.add(std::move(snapshot));
     return {};
 }
 
@@ -231,12 +256,13 @@ Result<SnapshotRecord> Snapshotter::stat(const std::string& key) {
 Result<SnapshotRecord> Snapshotter::update(const std::string& key, const store::Labels& labels,
                                            const std::vector<std::string>& paths) {
     constexpr std::string_view kPrefix = "labels.";
+    CHECK_OK(store_.stat_snapshot(key));
     bool replace = paths.empty();
     store::Labels changes;
     for (const std::string& path : paths) {
         if (path == "labels") {
             replace = true;
-        } else if (path.starts_with(kPrefix)) {
+        } else if (path.starts_with(kPrefix) && path.size() > kPrefix.size()) {
             const std::string label = path.substr(kPrefix.size());
             const auto value = labels.find(label);
             changes[label] = value == labels.end() ? "" : value->second;
@@ -268,6 +294,7 @@ Result<store::Usage> Snapshotter::usage(const std::string& key) {
 }
 
 Result<void> Snapshotter::cleanup() {
+    removals_.drain();
     TRY(const std::vector<store::LayerRecord> layers, store_.layers());
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     const std::lock_guard held{mutex_};

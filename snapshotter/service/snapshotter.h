@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "snapshotter/service/lazy_layers.h"
 #include "snapshotter/service/overlay_mounts.h"
+#include "snapshotter/service/removal_queue.h"
 #include "snapshotter/store/store.h"
 
 namespace lazybuild::service {
@@ -45,16 +46,22 @@ class Snapshotter {
 
     /// At start, when stale mounts are gone: mounts every committed remote snapshot again, from
     /// what is on this machine. One that cannot be mounted is logged and kept; it is tried again
-    /// when it is used. Removes the directories and layers that nothing names.
+    /// when it is used. Removes the mounts, directories and layers that nothing names, among them
+    /// those of snapshots that were removed just before the last end.
     Result<void> restore();
     /// At stop: takes away every mount of ours. Snapshots stay as they are.
     void unmount_all();
+    /// At stop, before the layers close: ends the work on removed snapshots.
+    void stop_removals() { removals_.stop(); }
 
     Result<std::vector<MountAdvice>> prepare(const SnapshotRequest& request);
     Result<std::vector<MountAdvice>> view(const SnapshotRequest& request);
     Result<std::vector<MountAdvice>> mounts(const std::string& key);
+    /// `parent` is empty, or the parent that it has, or the one that it gets if it has none.
     Result<void> commit(const std::string& name, const std::string& key,
-                        const store::Labels& labels);
+                        const store::Labels& labels, const std::string& parent = "");
+    /// It is gone for everybody; its mount, its directory and a layer that nothing else uses go
+    /// soon, at the latest in the next cleanup() or at the next start.
     Result<void> remove(const std::string& key);
     Result<store::SnapshotRecord> stat(const std::string& key);
     /// `paths` are the update mask's: none replaces all labels, as does "labels"; "labels.<key>"
@@ -63,7 +70,8 @@ class Snapshotter {
                                          const std::vector<std::string>& paths);
     Result<std::vector<store::SnapshotRecord>> list(const std::vector<std::string>& filters);
     Result<store::Usage> usage(const std::string& key);
-    /// Forgets layers that were resolved some time ago and that no snapshot came to use.
+    /// Returns when what removed snapshots have left is gone. Forgets layers that were resolved
+    /// some time ago and that no snapshot came to use.
     Result<void> cleanup();
 
     /// Whether the remote snapshot that `request` asks for is here. Errors: those that a normal
@@ -99,6 +107,8 @@ class Snapshotter {
     // holding it may mount. Never over the network.
     std::mutex mutex_;
     std::map<store::SnapshotId, store::LayerId> mounted_;
+
+    RemovalQueue removals_;  // the last member: its thread uses the others
 };
 
 }  // namespace lazybuild::service

@@ -113,7 +113,10 @@ Result<SnapshotRecord> create(Database& database, const NewSnapshot& snapshot,
     return get(database, snapshot.key);
 }
 
-Result<SnapshotRecord> commit(Database& database, const Commit& commit, std::int64_t now_ns) {
+namespace {
+
+/// The active snapshot that `commit` speaks of, if it may become what is wanted.
+Result<SnapshotRecord> committable(Database& database, const Commit& commit) {
     if (commit.name.empty()) {
         return fail(invalid("a snapshot's name must not be empty"));
     }
@@ -121,11 +124,35 @@ Result<SnapshotRecord> commit(Database& database, const Commit& commit, std::int
     if (taken) {
         return fail(exists(commit.name));
     }
-    TRY(const SnapshotRecord active, get(database, commit.key));
+    TRY(SnapshotRecord active, get(database, commit.key));
     if (active.kind != SnapshotKind::active) {
         return fail(Error{std::errc::operation_not_permitted,
                           fmt::format("snapshot {:?} is not active", commit.key)});
     }
+    if (!commit.parent.empty() && !active.parent.empty() && commit.parent != active.parent) {
+        return fail(
+            invalid(fmt::format("cannot change the parent of snapshot {:?} from {:?} to {:?}",
+                                commit.key, active.parent, commit.parent)));
+    }
+    return active;
+}
+
+/// The number of the parent that `active` shall have from now on.
+Result<std::optional<std::int64_t>> parent_after_commit(Database& database, const Commit& commit,
+                                                        const SnapshotRecord& active) {
+    auto parent = parent_number(database, active.parent.empty() ? commit.parent : active.parent);
+    if (!parent && parent.error().code == std::errc::invalid_argument) {
+        // To containerd it is the state that is wrong here, not the request.
+        return fail(Error{std::errc::operation_not_permitted, std::move(parent).error().message});
+    }
+    return parent;
+}
+
+}  // namespace
+
+Result<SnapshotRecord> commit(Database& database, const Commit& commit, std::int64_t now_ns) {
+    TRY(const SnapshotRecord active, committable(database, commit));
+    TRY(const std::optional<std::int64_t> parent, parent_after_commit(database, commit, active));
     std::optional<std::int64_t> layer;
     if (commit.layer) {
         layer = number_of(*commit.layer);
@@ -133,7 +160,7 @@ Result<SnapshotRecord> commit(Database& database, const Commit& commit, std::int
     TRY(Statement statement,
         database.prepare("UPDATE snapshots SET name = ?2, kind = ?3, labels = ?4,"
                          " created_at_ns = ?5, updated_at_ns = ?5, size_bytes = ?6, inodes = ?7,"
-                         " layer_id = ?8 WHERE id = ?1"));
+                         " layer_id = ?8, parent_id = ?9 WHERE id = ?1"));
     auto updated = statement.bind(1, number_of(active.id))
                        .bind(2, std::string_view{commit.name})
                        .bind(3, number_of(SnapshotKind::committed))
@@ -142,6 +169,7 @@ Result<SnapshotRecord> commit(Database& database, const Commit& commit, std::int
                        .bind(6, static_cast<std::int64_t>(commit.usage.size_bytes))
                        .bind(7, static_cast<std::int64_t>(commit.usage.inodes))
                        .bind_optional(8, layer)
+                       .bind_optional(9, parent)
                        .run();
     if (!updated && updated.error().code == std::errc::operation_not_permitted) {
         return fail(no_snapshot("layer", std::to_string(layer.value_or(0))));

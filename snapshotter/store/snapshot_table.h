@@ -28,13 +28,15 @@ Result<SnapshotRecord> create(Database& database, const NewSnapshot& snapshot, s
 struct Commit {
     std::string key;
     std::string name;
+    std::string parent;  ///< empty: the one that it has; else that one, or the first that it gets
     Labels labels;
     Usage usage;
     std::optional<LayerId> layer;  ///< set for a remote snapshot
 };
 
-/// Errors: file_exists (name), no_such_file_or_directory (key or layer), operation_not_permitted
-/// (not active), invalid_argument (empty name).
+/// Errors: file_exists (name), no_such_file_or_directory (key, parent or layer),
+/// operation_not_permitted (not active, or the parent is not committed), invalid_argument (empty
+/// name, or another parent than it has).
 Result<SnapshotRecord> commit(Database& database, const Commit& commit, std::int64_t now_ns);
 
 Result<void> set_layer(Database& database, SnapshotId id, LayerId layer);

@@ -135,7 +135,7 @@ Result<std::string> stage(const std::string& directory) {
 void remove_unknown_in(const std::string& directory, const std::vector<std::string>& names,
                        const std::set<std::string>& known) {
     for (const std::string& name : names) {
-        const std::string path = directory + "/" + name;
+        const std::string path = fmt::format("{}/{}", directory, name);
         if (known.contains(name)) {
             continue;
         }
@@ -327,14 +327,20 @@ Result<SnapshotRecord> Store::commit(const snapshot_table::Commit& wanted) {
 }
 
 Result<SnapshotRecord> Store::commit_snapshot(const std::string& key, const std::string& name,
-                                              const Labels& labels, Usage usage) {
-    return commit(
-        {.key = key, .name = name, .labels = labels, .usage = usage, .layer = std::nullopt});
+                                              const Labels& labels, Usage usage,
+                                              const std::string& parent) {
+    return commit({.key = key,
+                   .name = name,
+                   .parent = parent,
+                   .labels = labels,
+                   .usage = usage,
+                   .layer = std::nullopt});
 }
 
 Result<SnapshotRecord> Store::commit_remote(const std::string& key, const std::string& name,
                                             const Labels& labels, LayerId layer) {
-    return commit({.key = key, .name = name, .labels = labels, .usage = {}, .layer = layer});
+    return commit(
+        {.key = key, .name = name, .parent = {}, .labels = labels, .usage = {}, .layer = layer});
 }
 
 Result<void> Store::set_snapshot_layer(SnapshotId id, LayerId layer) {

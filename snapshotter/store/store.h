@@ -98,10 +98,13 @@ class Store {
                                            const std::string& parent, const Labels& labels,
                                            const std::string& staged_directory);
     /// The active snapshot `key` becomes the committed `name`; the id stays, the labels are
-    /// replaced, created and updated are now. Errors: file_exists (name); no_such_file_or_directory
-    /// (key); operation_not_permitted (not active).
+    /// replaced, created and updated are now. `parent`, when it is not empty, is the one that it
+    /// has, or gets if it had none.
+    /// Errors: file_exists (name); no_such_file_or_directory (key, parent); operation_not_permitted
+    /// (not active; the parent is not committed); invalid_argument (it has another parent).
     Result<SnapshotRecord> commit_snapshot(const std::string& key, const std::string& name,
-                                           const Labels& labels, Usage usage);
+                                           const Labels& labels, Usage usage,
+                                           const std::string& parent = "");
     /// As commit_snapshot, for a snapshot whose fs/ is the mount of `layer`.
     /// Errors: also no_such_file_or_directory when there is no such layer.
     Result<SnapshotRecord> commit_remote(const std::string& key, const std::string& name,

@@ -70,6 +70,8 @@ class FakeLayers final : public LazyLayers {
         const std::lock_guard held{mutex_};
         return resolves_[blob];
     }
+    /// How many resolves ended before the gate was opened.
+    int given_up() const { return given_up_; }
     std::optional<codec::Digest> claimed_diff_id(const codec::Digest& blob) {
         const std::lock_guard held{mutex_};
         return diff_ids_[blob];
@@ -77,7 +79,11 @@ class FakeLayers final : public LazyLayers {
 
     io::Task<Result<store::LayerId>> resolve(layer::LayerRequest request, io::Wait wait) override {
         begin(request);
-        co_await io::or_return(co_await gate_.wait(wait));
+        auto opened = co_await gate_.wait(wait);
+        if (!opened) {
+            ++given_up_;
+            co_return fail(std::move(opened).error());
+        }
         co_return find_or_insert(request);
     }
 
@@ -99,7 +105,15 @@ class FakeLayers final : public LazyLayers {
         return {};
     }
 
-    Result<void> forget(store::LayerId id) override { return store_.delete_layer(id); }
+    Result<void> forget(store::LayerId id) override {
+        slow_forgets_.wait(true);
+        return store_.delete_layer(id);
+    }
+    /// While true, forget() does not return.
+    void forget_slowly(bool slowly) {
+        slow_forgets_ = slowly;
+        slow_forgets_.notify_all();
+    }
 
   private:
     template <class T>
@@ -132,6 +146,8 @@ class FakeLayers final : public LazyLayers {
     store::Store& store_;
     io::Event gate_;
     const std::string directory_;
+    std::atomic<bool> slow_forgets_ = false;
+    std::atomic<int> given_up_ = 0;
     std::mutex mutex_;
     std::set<codec::Digest> failing_resolves_;
     std::set<store::LayerId> failing_mounts_;

@@ -217,13 +217,41 @@ TEST_F(RemotePrepareTest, remove_takes_mount_and_layer_away_when_nobody_has_them
     EXPECT_CODE(remove(one), FAILED_PRECONDITION);
     ASSERT_CALL(remove("container"));
     ASSERT_CALL(remove(one));
+    ASSERT_CALL(cleanup());
     EXPECT_NE(::access(running_->store().snapshot_directory(record.id).c_str(), F_OK), 0);
     EXPECT_TRUE(running_->store().layer(*record.layer).value().has_value()) << "two has it";
     ASSERT_CALL(remove(two));
+    ASSERT_CALL(cleanup());
     EXPECT_FALSE(running_->store().layer(*record.layer).value().has_value());
     EXPECT_EQ(text_of(directory_.path() + "/content/" + digest_of('a').hex() + "/file"),
               "from the lazy layer")
         << "removing must not reach through the mount";
+}
+
+// The layer's files may be gigabytes; containerd holds a lock of its own while it removes.
+TEST_F(RemotePrepareTest, remove_does_not_wait_for_the_layers_files_and_cleanup_does) {
+    const std::string name = attach_first();
+    const auto record = running_->store().stat_snapshot(name).value();
+    running_->layers().forget_slowly(true);
+    ASSERT_CALL(remove(name));
+    EXPECT_CODE(stat(name), NOT_FOUND);
+    EXPECT_TRUE(promised(0, "").empty());
+    auto cleaning = std::async(std::launch::async, [this] { return cleanup(); });
+    EXPECT_TRUE(running_->store().layer(*record.layer).value().has_value());
+    running_->layers().forget_slowly(false);
+    ASSERT_CALL(cleaning.get());
+    EXPECT_FALSE(running_->store().layer(*record.layer).value().has_value());
+    EXPECT_NE(::access(running_->store().snapshot_directory(record.id).c_str(), F_OK), 0);
+}
+
+TEST_F(RemotePrepareTest, refuses_layers_that_are_unpacked_out_of_order) {
+    store::Labels wanted = labels(2);
+    wanted["containerd.io/snapshot/parent-chain-id"] = chain_[1].text();
+    const grpc::Status refused = prepare("extract", "", nullptr, wanted);
+    EXPECT_EQ(refused.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+    EXPECT_NE(refused.error_message().find("rebase"), std::string::npos) << "what to change";
+    wanted["containerd.io/snapshot/parent-chain-id"] = "";
+    EXPECT_CODE(prepare("extract", "", nullptr, wanted), ALREADY_EXISTS);
 }
 
 TEST_F(RemotePrepareTest, usage_of_a_remote_snapshot_is_nothing) {
@@ -323,6 +351,43 @@ TEST_F(RemotePrepareTest, stop_ends_a_prepare_that_waits) {
     EXPECT_FALSE(waiting.get().ok());
     start();
     EXPECT_TRUE(names({}).empty());
+}
+
+TEST_F(RemotePrepareTest, ends_when_the_client_is_gone) {
+    running_->on_reactor([this] { running_->layers().close_gate(); });
+    snapshots_api::PrepareSnapshotRequest request;
+    const store::Labels wanted = labels(0);
+    request.set_key("key");
+    request.mutable_labels()->insert(wanted.begin(), wanted.end());
+    grpc::ClientContext context;
+    auto waiting = std::async(std::launch::async, [this, &context, &request] {
+        snapshots_api::PrepareSnapshotResponse response;
+        return running_->stub().Prepare(&context, request, &response);
+    });
+    while (running_->layers().resolves(digest_of('a')) == 0) {
+        std::this_thread::yield();
+    }
+    context.TryCancel();
+    EXPECT_EQ(waiting.get().error_code(), grpc::StatusCode::CANCELLED);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+    while (running_->layers().given_up() == 0 && std::chrono::steady_clock::now() < end) {
+        std::this_thread::yield();
+    }
+    EXPECT_EQ(running_->layers().given_up(), 1) << "long before its own limit of 30 s";
+    EXPECT_TRUE(names({}).empty());
+}
+
+TEST_F(RemotePrepareTest, prepares_normally_before_the_clients_deadline) {
+    running_->on_reactor([this] { running_->layers().close_gate(); });
+    snapshots_api::PrepareSnapshotRequest request;
+    const store::Labels wanted = labels(0);
+    request.set_key("key");
+    request.mutable_labels()->insert(wanted.begin(), wanted.end());
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds{4});
+    snapshots_api::PrepareSnapshotResponse response;
+    ASSERT_CALL(running_->stub().Prepare(&context, request, &response));
+    EXPECT_EQ(response.mounts_size(), 1);
 }
 
 }  // namespace

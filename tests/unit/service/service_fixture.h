@@ -160,10 +160,11 @@ class ServiceFixture : public ::testing::Test {
         return status;
     }
     grpc::Status commit(const std::string& name, const std::string& key,
-                        const store::Labels& labels = {}) {
+                        const store::Labels& labels = {}, const std::string& parent = "") {
         snapshots_api::CommitSnapshotRequest request;
         request.set_name(name);
         request.set_key(key);
+        request.set_parent(parent);
         request.mutable_labels()->insert(labels.begin(), labels.end());
         google::protobuf::Empty response;
         return call(&snapshots_api::Snapshots::Stub::Commit, request, &response);
@@ -173,6 +174,11 @@ class ServiceFixture : public ::testing::Test {
         request.set_key(key);
         google::protobuf::Empty response;
         return call(&snapshots_api::Snapshots::Stub::Remove, request, &response);
+    }
+    grpc::Status cleanup() {
+        google::protobuf::Empty response;
+        return call(&snapshots_api::Snapshots::Stub::Cleanup, snapshots_api::CleanupRequest{},
+                    &response);
     }
     grpc::Status stat(const std::string& key, snapshots_api::Info* info = nullptr) {
         snapshots_api::StatSnapshotRequest request;

@@ -7,6 +7,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
+#include <set>
+
 #include "tests/unit/service/service_fixture.h"
 
 namespace lazybuild::service {
@@ -124,8 +127,35 @@ TEST_F(SnapshotsServiceTest, removes_the_directory) {
     const std::string content = mounts[0].source();
     write_text(content + "/file", "x");
     ASSERT_CALL(remove("key"));
-    EXPECT_NE(::access(content.c_str(), F_OK), 0);
     EXPECT_CODE(stat("key"), NOT_FOUND);
+    ASSERT_CALL(cleanup());
+    EXPECT_NE(::access(content.c_str(), F_OK), 0);
+}
+
+// As if the daemon had been killed between the removal of the record and of what it named.
+TEST_F(SnapshotsServiceTest, cleans_at_the_next_start_what_was_removed_and_not_cleaned) {
+    Mounts mounts;
+    ASSERT_CALL(prepare("key", "", &mounts));
+    const std::string content = mounts[0].source();
+    write_text(content + "/file", "x");
+    ASSERT_EQ(::mount("none", content.c_str(), "tmpfs", 0, nullptr), 0);
+    ASSERT_CALL(prepare("kept", "", &mounts));
+    write_text(mounts[0].source() + "/file", "y");
+    ASSERT_TRUE(running_->store().remove_snapshot("key").has_value());
+    restart();
+    EXPECT_NE(::access(content.c_str(), F_OK), 0);
+    EXPECT_EQ(text_of(mounts[0].source() + "/file"), "y");
+}
+
+TEST_F(SnapshotsServiceTest, gives_a_removed_key_to_whoever_asks_next) {
+    ASSERT_CALL(prepare("key", ""));
+    ASSERT_CALL(remove("key"));
+    ASSERT_CALL(view("key", ""));
+    ASSERT_CALL(remove("key"));
+    ASSERT_CALL(prepare("key", ""));
+    ASSERT_CALL(commit("name", "key"));
+    ASSERT_CALL(cleanup());
+    EXPECT_CODE(prepare("child", "name"), OK);
 }
 
 TEST_F(SnapshotsServiceTest, measures_usage_live_then_as_committed) {
@@ -192,8 +222,18 @@ TEST_F(SnapshotsServiceTest, update_obeys_its_mask) {
     EXPECT_EQ(store::Labels(response.info().labels().begin(), response.info().labels().end()),
               (store::Labels{{"c.d", "4"}, {"ignored", "x"}}));
 
-    request.mutable_update_mask()->add_paths("parent");
-    EXPECT_CODE(call(update, request, &response), INVALID_ARGUMENT);
+    // Nothing of a request with a path that cannot be updated is done.
+    request.mutable_update_mask()->add_paths("labels.c.d");
+    (*request.mutable_info()->mutable_labels())["c.d"] = "5";
+    for (const char* path : {"parent", "name", "kind", "created_at", "labels.", "Labels", ""}) {
+        request.mutable_update_mask()->mutable_paths()->Add(path);
+        SCOPED_TRACE(path);
+        EXPECT_CODE(call(update, request, &response), INVALID_ARGUMENT);
+        request.mutable_update_mask()->mutable_paths()->RemoveLast();
+    }
+    snapshots_api::Info unchanged;
+    ASSERT_CALL(stat("key", &unchanged));
+    EXPECT_EQ(unchanged.labels().at("c.d"), "4");
     request.mutable_update_mask()->set_paths(0, "labels");
     request.mutable_info()->set_name("nobody");
     EXPECT_CODE(call(update, request, &response), NOT_FOUND);
@@ -213,6 +253,58 @@ TEST_F(SnapshotsServiceTest, lists_in_small_messages_and_by_filter) {
     grpc::Status status;
     list({"name=x"}, &status);
     EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(SnapshotsServiceTest, takes_large_label_sets_and_lists_them_in_messages_that_clients_take) {
+    const store::Labels large{{"a", std::string(700'000, 'x')}, {"b", std::string(5, 'y')}};
+    for (int number = 0; number < 10; ++number) {
+        ASSERT_CALL(prepare("key-" + std::to_string(number), "", nullptr, large));
+    }
+    grpc::Status status;
+    const auto messages = list({}, &status);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    EXPECT_EQ(messages.size(), 5u) << "two of 700 KB each";
+    EXPECT_EQ(names({}).size(), 10u);
+    snapshots_api::Info info;
+    ASSERT_CALL(stat("key-9", &info));
+    EXPECT_EQ(info.labels().at("a").size(), 700'000u);
+
+    ASSERT_CALL(prepare("huge", "", nullptr, {{"a", std::string(10 << 20, 'x')}}));
+    EXPECT_CODE(prepare("too-huge", "", nullptr, {{"a", std::string(20 << 20, 'x')}}),
+                RESOURCE_EXHAUSTED);
+    EXPECT_CODE(stat("too-huge"), NOT_FOUND);
+}
+
+// What is listed was all there at one moment: no child without its parent, no name twice.
+TEST_F(SnapshotsServiceTest, lists_one_moment_while_snapshots_come_and_go) {
+    std::atomic<bool> stop = false;
+    std::jthread changing([this, &stop] {
+        for (int round = 0; !stop; ++round) {
+            const std::string base = "base-" + std::to_string(round);
+            EXPECT_CODE(prepare("key", ""), OK);
+            EXPECT_CODE(commit(base, "key"), OK);
+            EXPECT_CODE(prepare("child", base), OK);
+            EXPECT_CODE(remove("child"), OK);
+            EXPECT_CODE(remove(base), OK);
+        }
+    });
+    for (int number = 0; number < 120; ++number) {
+        ASSERT_CALL(prepare("kept-" + std::to_string(number), ""));
+    }
+    for (int round = 0; round < 50; ++round) {
+        std::set<std::string> found;
+        std::set<std::string> parents;
+        for (const auto& message : list({})) {
+            for (const auto& info : message.info()) {
+                EXPECT_TRUE(found.insert(info.name()).second) << info.name();
+                parents.insert(info.parent());
+            }
+        }
+        EXPECT_GE(found.size(), 120u);
+        found.insert("");
+        EXPECT_TRUE(std::ranges::includes(found, parents));
+    }
+    stop = true;
 }
 
 TEST_F(SnapshotsServiceTest, answers_even_what_does_not_fit_into_an_error) {
@@ -249,10 +341,45 @@ TEST_F(SnapshotsServiceTest, survives_a_client_that_leaves_a_list) {
     EXPECT_CODE(stat("key-0"), OK);
 }
 
-TEST_F(SnapshotsServiceTest, cleanup_is_fine) {
-    google::protobuf::Empty response;
-    ASSERT_CALL(
-        call(&snapshots_api::Snapshots::Stub::Cleanup, snapshots_api::CleanupRequest{}, &response));
+TEST_F(SnapshotsServiceTest, cleanup_of_nothing_is_fine) {
+    ASSERT_CALL(cleanup());
+    ASSERT_CALL(cleanup());
+}
+
+TEST_F(SnapshotsServiceTest, commit_may_give_a_parent_to_what_has_none) {
+    ASSERT_CALL(prepare("base-key", ""));
+    ASSERT_CALL(commit("base", "base-key"));
+    ASSERT_CALL(prepare("other-key", ""));
+    ASSERT_CALL(commit("other", "other-key"));
+    Mounts mounts;
+    ASSERT_CALL(prepare("key", "", &mounts));
+    write_text(mounts[0].source() + "/top", "x");
+    EXPECT_CODE(commit("name", "key", {}, "nobody"), NOT_FOUND);
+    ASSERT_CALL(prepare("active", ""));
+    EXPECT_CODE(commit("name", "key", {}, "active"), FAILED_PRECONDITION);
+    ASSERT_CALL(commit("name", "key", {}, "base"));
+    snapshots_api::Info info;
+    ASSERT_CALL(stat("name", &info));
+    EXPECT_EQ(info.parent(), "base");
+    EXPECT_CODE(remove("base"), FAILED_PRECONDITION);
+    ASSERT_CALL(view("look", "name", &mounts));
+    EXPECT_EQ(mounts[0].type(), "overlay") << "of both";
+
+    ASSERT_CALL(prepare("again", "base"));
+    EXPECT_CODE(commit("wrong", "again", {}, "other"), INVALID_ARGUMENT);
+    EXPECT_CODE(commit("right", "again", {}, "base"), OK);
+}
+
+TEST_F(SnapshotsServiceTest, a_label_without_a_value_is_no_label) {
+    ASSERT_CALL(prepare("key", "", nullptr, {{"a", ""}, {"b", "1"}}));
+    snapshots_api::Info info;
+    ASSERT_CALL(stat("key", &info));
+    EXPECT_EQ(store::Labels(info.labels().begin(), info.labels().end()),
+              (store::Labels{{"b", "1"}}));
+    ASSERT_CALL(commit("name", "key", {{"c", ""}}));
+    ASSERT_CALL(stat("name", &info));
+    EXPECT_TRUE(info.labels().empty());
+    EXPECT_TRUE(names({R"(labels.c)"}).empty());
 }
 
 TEST_F(SnapshotsServiceTest, restart_keeps_normal_snapshots) {
