@@ -27,6 +27,16 @@ bool is_field(char character) {
            (character >= 'A' && character <= 'Z') || (character >= 'a' && character <= 'z');
 }
 
+bool is_operator(char character) {
+    return character == '=' || character == '!' || character == '~';
+}
+
+/// What Go calls graphic, without its tables: all that is not ASCII.
+bool is_value(char character) {
+    return character != ',' && character != '\x7f' &&
+           (character < '\0' || (character > ' ' && character <= '~'));
+}
+
 std::optional<std::uint32_t> digit_value(char character, std::uint32_t base) {
     std::uint32_t value = base;
     if (character >= '0' && character <= '9') {
@@ -101,14 +111,15 @@ class Scanner {
 
     /// A run of operator characters is one operator, so that "name===x" is refused, as Go does.
     Result<Operator> comparison() {
+        if (at_end() || peek() == ',') {
+            return Operator::present;
+        }
+        skip_spaces();
         const std::size_t begin = place_;
-        while (!at_end() && (peek() == '=' || peek() == '!' || peek() == '~')) {
+        while (!at_end() && is_operator(peek())) {
             ++place_;
         }
         const std::string_view run = text_.substr(begin, place_ - begin);
-        if (run.empty()) {
-            return Operator::present;
-        }
         if (run == "==") {
             return Operator::equal;
         }
@@ -124,15 +135,18 @@ class Scanner {
 
     Result<std::string> value(bool other_quotes) {
         skip_spaces();
-        if (peek() == '"' || (other_quotes && (peek() == '/' || peek() == '|'))) {
+        const bool other_quote = peek() == '/' || peek() == '|';
+        if (peek() == '"' || (other_quotes && other_quote)) {
             return quoted();
         }
-        const std::size_t begin = place_;
-        while (!at_end() && text_[place_] != ',' && !is_space(text_[place_])) {
-            ++place_;
-        }
-        if (place_ == begin) {
+        // These may stand in a value, but not begin it; with other characters it is the reverse.
+        if (other_quote || is_operator(peek()) || peek() == '.' || peek() == ',' ||
+            peek() == '\0') {
             return fail(error("expected a value"));
+        }
+        const std::size_t begin = place_++;
+        while (!at_end() && is_value(text_[place_])) {
+            ++place_;
         }
         return std::string{text_.substr(begin, place_ - begin)};
     }
@@ -294,7 +308,6 @@ Result<Filter::All> Filter::parse_one(std::string_view text) {
         do {
             TRY(std::string field, scanner.field());
             selector.path.push_back(std::move(field));
-            scanner.skip_spaces();
         } while (scanner.take("."));
         TRY(selector.op, scanner.comparison());
         if (selector.op != Operator::present) {
@@ -304,12 +317,11 @@ Result<Filter::All> Filter::parse_one(std::string_view text) {
             TRY(selector.pattern, compile(selector.value));
         }
         selectors.push_back(std::move(selector));
-        scanner.skip_spaces();
         if (scanner.at_end()) {
             return selectors;
         }
         if (!scanner.take(",")) {
-            return fail(scanner.error("expected an operator, a comma or the end"));
+            return fail(scanner.error("expected a comma or the end"));
         }
     }
 }

@@ -5,8 +5,11 @@
 //   selector  = fieldpath [("==" | "!=" | "~=") value]   without operator: the field is present
 //   fieldpath = field {"." field}
 //   field     = quoted | [A-Za-z0-9_]+
-//   value     = quoted | everything up to a comma or a space
+//   value     = quoted | everything up to a comma or a space; not beginning with / | . = ! ~
 //   quoted    = "…" with Go's escapes; a value of ~= may also be quoted with /…/ or |…|
+//
+// Spaces may stand before a field, an operator and a value, but not behind the last of a selector.
+// A regular expression that cannot be compiled is an error; containerd lets it match nothing.
 //
 // Fields: name, parent, kind (active, view, committed), labels.<key>. A field that is absent equals
 // nothing, not even ""; to != and ~= it is "".

@@ -86,7 +86,7 @@ TEST(Filter, unquotes_as_go_does) {
 }
 
 TEST(Filter, skips_spaces_between_tokens) {
-    EXPECT_TRUE(matches({" parent == base , kind == committed "}));
+    EXPECT_TRUE(matches({" parent == base, kind == committed"}));
 }
 
 TEST(Filter, regular_expressions_search_and_may_be_quoted_three_ways) {
