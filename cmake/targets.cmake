@@ -64,15 +64,24 @@ function(lazybuild_add_test)
     endif()
 endfunction()
 
-# lazybuild_bench(NAME digest_bench SOURCES … DEPENDS … [LABELS root]): a Google Benchmark program with its own main().
+# lazybuild_bench(NAME digest_bench SOURCES … DEPENDS … [THROUGH read_bench.sh] [LABELS root]): a Google Benchmark
+# program with its own main(); THROUGH, a script that prepares what it is run on.
 # Where tests are built too, it is one: it runs for a moment, so that it stays alive. Its figures are then noise.
 function(lazybuild_bench)
-    cmake_parse_arguments(ARG "" "NAME" "SOURCES;DEPENDS;LABELS" ${ARGN})
+    cmake_parse_arguments(ARG "" "NAME;THROUGH" "SOURCES;DEPENDS;LABELS" ${ARGN})
     add_executable(${ARG_NAME} ${ARG_SOURCES})
     target_link_libraries(${ARG_NAME} PRIVATE lazybuild_warnings benchmark::benchmark ${ARG_DEPENDS})
     if(BUILD_TESTING)
-        add_test(NAME ${ARG_NAME} COMMAND ${PROJECT_SOURCE_DIR}/bench/keep_alive.sh $<TARGET_FILE:${ARG_NAME}>)
+        if(ARG_THROUGH)
+            set(ARG_THROUGH ${PROJECT_SOURCE_DIR}/bench/${ARG_THROUGH})
+        endif()
+        add_test(NAME ${ARG_NAME}
+            COMMAND ${PROJECT_SOURCE_DIR}/bench/keep_alive.sh ${ARG_THROUGH} $<TARGET_FILE:${ARG_NAME}>)
         set_tests_properties(${ARG_NAME} PROPERTIES LABELS "bench;${ARG_LABELS}" TIMEOUT 120 SKIP_RETURN_CODE 77)
+        if(ARG_THROUGH)
+            set_tests_properties(${ARG_NAME} PROPERTIES FIXTURES_REQUIRED python_image ENVIRONMENT
+                "LAZYBUILD_BIN=$<TARGET_FILE_DIR:lazybuild>;LAZY_SNAPSHOTTER_BIN=$<TARGET_FILE_DIR:lazy-snapshotter>")
+        endif()
         if("root" IN_LIST ARG_LABELS)
             set_tests_properties(${ARG_NAME} PROPERTIES RUN_SERIAL ON)
         endif()
