@@ -12,13 +12,13 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/notify.h"
 #include "fuse/mounts.h"
 #include "snapshotter/io/pool.h"
 #include "snapshotter/io/reactor.h"
 #include "snapshotter/layer/layer_manager.h"
 #include "snapshotter/registry/client.h"
 #include "snapshotter/service/managed_layers.h"
-#include "snapshotter/service/notify.h"
 #include "snapshotter/service/overlay_mounts.h"
 #include "snapshotter/service/remote_prepare.h"
 #include "snapshotter/service/server.h"

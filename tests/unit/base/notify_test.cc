@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "snapshotter/service/notify.h"
+#include "base/notify.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -12,7 +12,7 @@
 
 #include "base/fd.h"
 
-namespace lazybuild::service {
+namespace lazybuild {
 namespace {
 
 class Notify : public ::testing::Test {
@@ -55,4 +55,4 @@ TEST_F(Notify, is_silent_without_a_service_manager_and_refuses_nonsense) {
 }
 
 }  // namespace
-}  // namespace lazybuild::service
+}  // namespace lazybuild

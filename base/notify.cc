@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "snapshotter/service/notify.h"
+#include "base/notify.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -11,7 +11,7 @@
 
 #include "base/fd.h"
 
-namespace lazybuild::service {
+namespace lazybuild {
 
 Result<void> notify_service_manager(std::string_view state) {
     const char* path = std::getenv("NOTIFY_SOCKET");
@@ -41,4 +41,4 @@ Result<void> notify_service_manager(std::string_view state) {
     return {};
 }
 
-}  // namespace lazybuild::service
+}  // namespace lazybuild
