@@ -104,12 +104,17 @@ class TestDisks final : public DiskBackend {
     std::vector<AskedRead> asked_;
 };
 
-/// Keeps reads unanswered until the test says so. Threads: any.
+/// Keeps reads unanswered until the test says so, and none from then on. Threads: any.
 class HeldReads {
   public:
     TestDisks::Behaviour behaviour() {
         return [this](const AskedRead& read, ReadReply reply, const TestDisks::Content& content) {
-            std::lock_guard lock{mutex_};
+            std::unique_lock lock{mutex_};
+            if (released_) {
+                // It was on its way here when release() was called: nobody would come for it.
+                lock.unlock();
+                return reply.data(content(read.offset_bytes, read.size_bytes));
+            }
             held_.push_back({.read = read, .reply = std::move(reply), .content = content});
             changed_.notify_all();
         };
@@ -126,8 +131,12 @@ class HeldReads {
         return held_.size();
     }
 
-    /// Answers all that are held, the last one first.
+    /// Answers all that are held, the last one first, and those that still come at once.
     void release() {
+        {
+            std::lock_guard lock{mutex_};
+            released_ = true;
+        }
         for (Held& held : take()) {
             held.reply.data(held.content(held.read.offset_bytes, held.read.size_bytes));
         }
@@ -155,6 +164,7 @@ class HeldReads {
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     std::vector<Held> held_;
+    bool released_ = false;
 };
 
 }  // namespace lazybuild::fuse::test
