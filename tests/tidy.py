@@ -23,6 +23,7 @@ SOURCE_SUFFIXES = (".cc", ".h", ".py", ".sh", ".cmake", "CMakeLists.txt", ".ci/r
 # From the ground up: a folder includes from itself and from what stands before it.
 FLOORS = (
     "base",
+    "keeper",
     "codec",
     "fuse",
     "snapshotter/io",
