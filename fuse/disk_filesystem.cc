@@ -93,7 +93,7 @@ constexpr std::size_t directory_entry_bytes(std::string_view name) {
 
 }  // namespace
 
-Result<Bytes> negotiate(const InitRequest& request, unsigned max_background) {
+Result<InitAnswer> negotiate(const InitRequest& request, unsigned max_background) {
     constexpr std::uint32_t kMinorMin = 31;
     if (request.major != FUSE_KERNEL_VERSION || request.minor < kMinorMin) {
         return fail(Error{
@@ -104,21 +104,26 @@ Result<Bytes> negotiate(const InitRequest& request, unsigned max_background) {
     }
     // MAX_PAGES: requests of 1 MiB instead of 128 KiB. ASYNC_DIO: EROFS's reads do not wait for
     // each other. ASYNC_READ and PARALLEL_DIROPS: the same for everybody else.
-    constexpr std::uint32_t kWanted =
-        FUSE_ASYNC_READ | FUSE_ASYNC_DIO | FUSE_MAX_PAGES | FUSE_PARALLEL_DIROPS;
+    // HAS_RESEND: a successor gets what this process dies over. INIT_EXT: there are such high
+    // flags.
+    constexpr std::uint64_t kWanted = FUSE_ASYNC_READ | FUSE_ASYNC_DIO | FUSE_MAX_PAGES |
+                                      FUSE_PARALLEL_DIROPS | FUSE_INIT_EXT | kFuseHasResend;
+    const std::uint64_t flags = request.flags & kWanted;
     const auto page_bytes = static_cast<std::uint32_t>(::sysconf(_SC_PAGESIZE));
     fuse_init_out reply{};
     reply.major = FUSE_KERNEL_VERSION;
     reply.minor = std::min<std::uint32_t>(request.minor, FUSE_KERNEL_MINOR_VERSION);
     reply.max_readahead = std::min(request.max_readahead_bytes, kReadBytesMax);
-    reply.flags = request.flags & kWanted;
+    reply.flags = static_cast<std::uint32_t>(flags);
+    reply.flags2 = static_cast<std::uint32_t>(flags >> 32);
     reply.max_background = static_cast<std::uint16_t>(max_background);
     reply.congestion_threshold = static_cast<std::uint16_t>(max_background / 4 * 3);
     reply.max_write = kPageBytes;
     reply.time_gran = 1;
     reply.max_pages = static_cast<std::uint16_t>(std::max(kReadBytesMax / page_bytes, 1U));
     const ByteView bytes = bytes_of(reply);
-    return Bytes{bytes.begin(), bytes.end()};
+    return InitAnswer{.payload = {bytes.begin(), bytes.end()},
+                      .resend = (flags & kFuseHasResend) != 0};
 }
 
 void DiskFilesystem::handle(const Request& request, const std::shared_ptr<ReplyPort>& port) {

@@ -15,8 +15,12 @@
 namespace lazybuild::fuse {
 
 /// What is answered to the kernel's INIT: the capabilities that are used, and the limits.
+struct InitAnswer {
+    Bytes payload;
+    bool resend = false;  ///< the kernel can be told to send unanswered requests again (Linux 6.9)
+};
 /// Errors: not_supported for kernels that speak a protocol before 7.31 (Linux 5.4).
-Result<Bytes> negotiate(const InitRequest& request, unsigned max_background);
+Result<InitAnswer> negotiate(const InitRequest& request, unsigned max_background);
 
 /// Answers requests about the disks of a backend. Threads: any.
 class DiskFilesystem {

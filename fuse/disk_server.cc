@@ -7,14 +7,15 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mount.h>
-#include <sys/uio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <mutex>
-#include <shared_mutex>
+#include <optional>
+#include <ranges>
 #include <utility>
 
 #include "base/file.h"
@@ -27,11 +28,6 @@ namespace {
 
 constexpr const char* kMountType = "fuse.lazy-disks";
 constexpr std::chrono::milliseconds kInitTimeout = std::chrono::seconds{10};
-
-/// What reading or writing /dev/fuse says once the mount has gone or the connection was aborted.
-bool is_gone(int error_number) {
-    return error_number == ENODEV || error_number == ECONNABORTED || error_number == EPERM;
-}
 
 /// A server that was killed leaves a mount on which every call fails; mkdir and mount too.
 Result<void> remove_stale_mounts(const std::string& directory) {
@@ -72,101 +68,125 @@ Result<void> mount_fuse(int device, const std::string& directory) {
     return {};
 }
 
+/// Where the server's own mount is in the table; nullopt: nowhere.
+Result<std::optional<MountEntry>> find_mount(const std::string& directory) {
+    TRY(std::vector<MountEntry> mounts, mounts_under(directory));
+    // The topmost is what a path leads to.
+    for (MountEntry& mount : mounts | std::views::reverse) {
+        if (mount.target == directory) {
+            return mount.type == kMountType ? std::optional{std::move(mount)} : std::nullopt;
+        }
+    }
+    return std::nullopt;
+}
+
+std::uint64_t device_of(const MountEntry& mount) {
+    return gnu_dev_makedev(mount.device_major, mount.device_minor);
+}
+
+/// False once the mount has gone or the connection was aborted.
+bool is_alive(int device) {
+    pollfd waiting{.fd = device, .events = POLLIN, .revents = 0};
+    return ::poll(&waiting, 1, 0) >= 0 && (waiting.revents & (POLLERR | POLLNVAL)) == 0;
+}
+
+bool is_fuse_device(int device) {
+    constexpr unsigned kMajor = 10, kMinor = 229;
+    struct stat status{};
+    return ::fstat(device, &status) == 0 && S_ISCHR(status.st_mode) &&
+           status.st_rdev == gnu_dev_makedev(kMajor, kMinor);
+}
+
+Error gone(std::string message) {
+    return Error{std::errc::no_such_device, std::move(message)};
+}
+
 }  // namespace
 
-/// /dev/fuse, shared with the replies that are still out. Closing it is what aborts the connection,
-/// so it is closed under a lock that writers share: a late reply must not hit a reused descriptor.
-class DiskServer::Connection final : public ReplyPort {
-  public:
-    explicit Connection(Fd device) : device_(std::move(device)) {}
-
-    /// For the server's own threads, which end before close().
-    int device() const { return device_.get(); }
-
-    void close() {
-        std::unique_lock lock{mutex_};
-        device_.reset();
+Result<Predecessor> Predecessor::examine(const std::string& directory, Handover handover) {
+    TRY(std::unique_ptr<RequestJournal> journal, RequestJournal::open(std::move(handover.journal)));
+    TRY(const std::string place, resolve_mount_point(directory));
+    TRY(const std::optional<MountEntry> mount, find_mount(place));
+    if (!mount || device_of(*mount) != journal->facts().mount_device) {
+        return fail(gone(place + " is not the mount of the connection that was kept"));
     }
-
-    void send(std::uint64_t unique, int errno_value, ByteView payload) override {
-        std::shared_lock lock{mutex_};
-        if (!device_) {
-            return;
-        }
-        const int failure = write_reply(unique, errno_value, payload);
-        // ENOENT: whoever asked was killed meanwhile.
-        if (failure == 0 || failure == ENOENT || is_gone(failure)) {
-            return;
-        }
-        log::error("kernel refused a FUSE reply",
-                   {{"error", errno_error("write", failure).message}, {"bytes", payload.size()}});
-        if (errno_value == 0) {
-            write_reply(unique, EIO, {});  // no reader may wait for ever
-        }
+    if (!is_fuse_device(handover.device.get()) || !is_alive(handover.device.get())) {
+        return fail(gone("the FUSE connection that was kept has ended"));
     }
-
-  private:
-    int write_reply(std::uint64_t unique, int errno_value, ByteView payload) const {
-        fuse_out_header header{};
-        header.len = static_cast<std::uint32_t>(sizeof header + payload.size());
-        header.error = -errno_value;
-        header.unique = unique;
-        const std::array<iovec, 2> parts{
-            {{.iov_base = &header, .iov_len = sizeof header},
-             {.iov_base = const_cast<std::byte*>(payload.data()), .iov_len = payload.size()}}};
-        return ::writev(device_.get(), parts.data(), payload.empty() ? 1 : 2) < 0 ? errno : 0;
-    }
-
-    std::shared_mutex mutex_;
-    Fd device_;
-};
+    return Predecessor{std::move(handover.device), std::move(journal)};
+}
 
 Result<std::unique_ptr<DiskServer>> DiskServer::mount(std::string directory, DiskBackend& backend,
                                                       DiskServerOptions options) {
-    ASSERT(options.threads > 0 && options.max_background > 0 && options.max_background <= 0xFFFF);
     if (const std::size_t slash = directory.rfind('/'); slash != directory.npos && slash > 0) {
         CHECK_OK(make_directories(directory.substr(0, slash)));
     }
     TRY(std::string place, resolve_mount_point(directory));
-    std::unique_ptr<DiskServer> server{new DiskServer{std::move(place), backend}};
-    CHECK_OK(server->start(options));
+    std::unique_ptr<DiskServer> server{new DiskServer{std::move(place), backend, options}};
+    CHECK_OK(server->make_connection());
+    CHECK_OK(server->start());
     return server;
 }
 
-DiskServer::DiskServer(std::string directory, DiskBackend& backend)
-    : directory_(std::move(directory)), filesystem_(backend) {}
+Result<std::unique_ptr<DiskServer>> DiskServer::take_over(std::string directory,
+                                                          DiskBackend& backend,
+                                                          Predecessor predecessor,
+                                                          DiskServerOptions options) {
+    TRY(std::string place, resolve_mount_point(directory));
+    std::unique_ptr<DiskServer> server{new DiskServer{std::move(place), backend, options}};
+    server->connection_ = std::make_shared<Connection>(std::move(predecessor.device_),
+                                                       std::move(predecessor.journal_));
+    if (!server->connection_->journal().facts().resend) {
+        server->take_journalled();
+    } else {
+        CHECK_OK(server->take_resent());
+    }
+    server->mounted_ = true;
+    CHECK_OK(server->start());
+    return server;
+}
+
+DiskServer::DiskServer(std::string directory, DiskBackend& backend,
+                       const DiskServerOptions& options)
+    : directory_(std::move(directory)), filesystem_(backend), options_(options) {
+    ASSERT(options.threads > 0 && options.threads <= kLandings);
+    ASSERT(options.max_background > 0 && options.max_background <= 0xFFFF);
+}
 
 std::string DiskServer::disk_path(DiskNumber disk) const {
     return fmt::format("{}/{}", directory_, disk);
 }
 
-Result<void> DiskServer::start(const DiskServerOptions& options) {
+Result<void> DiskServer::make_connection() {
     CHECK_OK(remove_stale_mounts(directory_));
     CHECK_OK(make_directories(directory_, 0700));
     TRY(Fd device, open_fuse_device());
-    stop_event_ = Fd{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-    if (!stop_event_) {
-        return fail(errno_error("eventfd"));
-    }
     CHECK_OK(mount_fuse(device.get(), directory_));
     mounted_ = true;
-    connection_ = std::make_shared<Connection>(std::move(device));
-    CHECK_OK(answer_init(options));
-    for (unsigned i = 0; i < options.threads; ++i) {
-        threads_.emplace_back([this] { serve(); });
+    TRY(const bool resend, answer_init(device.get()));
+    TRY(const std::optional<MountEntry> mount, find_mount(directory_));
+    if (!mount) {
+        return fail(gone(directory_ + " was unmounted at once"));
     }
+    // Beside what waits in the background there are reads of root's own, and each thread's next.
+    constexpr std::uint32_t kOthers = 256;
+    TRY(std::unique_ptr<RequestJournal> journal,
+        RequestJournal::create(options_.max_background + kOthers,
+                               {.mount_device = device_of(*mount), .resend = resend}));
+    connection_ = std::make_shared<Connection>(std::move(device), std::move(journal));
     return {};
 }
 
-/// INIT comes first and alone: the kernel holds everything else back until it is answered.
-Result<void> DiskServer::answer_init(const DiskServerOptions& options) {
-    pollfd waiting{.fd = connection_->device(), .events = POLLIN, .revents = 0};
+/// INIT comes first and alone: the kernel holds everything else back until it is answered. Returns
+/// whether the kernel can be told to send requests again.
+Result<bool> DiskServer::answer_init(int device) {
+    pollfd waiting{.fd = device, .events = POLLIN, .revents = 0};
     const int ready = ::poll(&waiting, 1, static_cast<int>(kInitTimeout.count()));
     if (ready <= 0) {
         return fail(errno_error("wait for FUSE INIT", ready == 0 ? ETIMEDOUT : errno));
     }
     Bytes buffer(kRequestBytesMax);
-    const ssize_t size = ::read(connection_->device(), buffer.data(), buffer.size());
+    const ssize_t size = ::read(device, buffer.data(), buffer.size());
     if (size < 0) {
         return fail(errno_error("read FUSE INIT"));
     }
@@ -176,9 +196,73 @@ Result<void> DiskServer::answer_init(const DiskServerOptions& options) {
     if (init == nullptr) {
         return fail(corrupt("the kernel's first FUSE request is not INIT"));
     }
-    TRY(const Bytes reply, negotiate(*init, options.max_background));
-    connection_->send(request.unique, 0, reply);
+    TRY(const InitAnswer answer, negotiate(*init, options_.max_background));
+    if (const int failure = write_reply(device, request.unique, 0, answer.payload); failure != 0) {
+        return fail(errno_error("answer FUSE INIT", failure));
+    }
+    return answer.resend && options_.resend;
+}
+
+/// Everything that was read and not answered comes again, in front of what is new: the kernel's own
+/// list, so the journal's is not needed, and its numbers are no longer valid.
+Result<void> DiskServer::take_resent() {
+    RequestJournal& journal = connection_->journal();
+    takeover_.journalled = journal.unanswered().size() + journal.landed().size();
+    journal.clear();
+    CHECK_OK(connection_->ask_again());
+    constexpr int kOthersMax = 64;  // forgets come in between, and what is new comes behind
+    for (int others = 0; others < kOthersMax;) {
+        const std::optional<std::uint32_t> slot = journal.reserve();
+        const Result<std::uint64_t> unique = serve_one(0, slot.value());
+        if (!unique && unique.error().code == std::errc::resource_unavailable_try_again) {
+            break;
+        }
+        const bool again = unique && (*unique & kFuseUniqueResend) != 0;
+        takeover_.resent += again ? 1 : 0;
+        others += again ? 0 : 1;
+    }
     return {};
+}
+
+/// Where the kernel cannot send again, the journal says what it waits for.
+void DiskServer::take_journalled() {
+    RequestJournal& journal = connection_->journal();
+    const std::vector<TakenRead> reads = journal.unanswered();
+    const std::vector<Bytes> landed = journal.landed();
+    takeover_.journalled = reads.size() + landed.size();
+    for (const Bytes& bytes : landed) {
+        if (const std::optional<std::uint32_t> slot = journal.reserve();
+            slot && !handle(bytes, *slot)) {
+            journal.release(*slot);
+        }
+    }
+    for (unsigned number = 0; number < kLandings; ++number) {
+        journal.clear_landing(number);
+    }
+    for (const TakenRead& read : reads) {
+        filesystem_.handle(
+            {.unique = read.unique,
+             .node = read.node,
+             .body = ReadRequest{.offset_bytes = read.offset_bytes, .size_bytes = read.size_bytes}},
+            connection_);
+    }
+}
+
+Result<void> DiskServer::start() {
+    stop_event_ = Fd{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    if (!stop_event_) {
+        return fail(errno_error("eventfd"));
+    }
+    for (unsigned number = 0; number < options_.threads; ++number) {
+        threads_.emplace_back([this, number] { serve(number); });
+    }
+    return {};
+}
+
+void DiskServer::leave() {
+    stop_serving();
+    connection_->close();
+    mounted_ = false;
 }
 
 DiskServer::~DiskServer() {
@@ -189,12 +273,7 @@ DiskServer::~DiskServer() {
             log::warning("disks stay mounted", {{"error", unmounted.error().message}});
         }
     }
-    if (stop_event_) {
-        ::eventfd_write(stop_event_.get(), 1);
-    }
-    for (std::thread& thread : threads_) {
-        thread.join();
-    }
+    stop_serving();
     if (connection_) {
         connection_->close();
     }
@@ -213,8 +292,21 @@ Result<bool> DiskServer::unmount_unused() {
     return true;
 }
 
-void DiskServer::serve() {
-    Bytes buffer(kRequestBytesMax);
+void DiskServer::stop_serving() {
+    stopping_ = true;
+    if (stop_event_) {
+        ::eventfd_write(stop_event_.get(), 1);
+    }
+    if (connection_) {
+        connection_->journal().close();
+    }
+    for (std::thread& thread : threads_) {
+        thread.join();
+    }
+    threads_.clear();
+}
+
+void DiskServer::serve(unsigned number) {
     for (;;) {
         std::array<pollfd, 2> waiting{
             {{.fd = connection_->device(), .events = POLLIN, .revents = 0},
@@ -226,41 +318,80 @@ void DiskServer::serve() {
         if (waiting[1].revents != 0) {
             return;
         }
-        if (!serve_waiting(buffer)) {
+        if (!serve_waiting(number)) {
             return;
         }
     }
 }
 
 /// Handles requests that have come; false when no more will.
-bool DiskServer::serve_waiting(MutableByteView buffer) {
+bool DiskServer::serve_waiting(unsigned number) {
     // Not for ever: somebody may want the server to stop.
     constexpr int kRequestsMax = 64;
     for (int i = 0; i < kRequestsMax; ++i) {
-        const ssize_t size = ::read(connection_->device(), buffer.data(), buffer.size());
-        if (size < 0) {
-            // ENOENT: taken back while it was being read.
-            const int failure = errno;
-            const bool later = failure == EAGAIN || failure == EINTR || failure == ENOENT;
-            if (!later && !stopping_) {
-                log::error("disks are gone, lazy layers read EIO from now on",
-                           {{"error", errno_error("read /dev/fuse", failure).message},
-                            {"directory", directory_}});
-            }
-            return later;
+        // A place first: without one, requests have to stay in the kernel's queue.
+        const std::optional<std::uint32_t> slot = connection_->journal().reserve();
+        if (!slot) {
+            return false;
         }
-        const ByteView bytes = ByteView{buffer}.first(static_cast<std::size_t>(size));
-        Result<Request> request = decode_request(bytes);
-        if (request) {
-            filesystem_.handle(*request, connection_);
+        const Result<std::uint64_t> served = serve_one(number, *slot);
+        if (served) {
             continue;
         }
+        // ENOENT: taken back while it was being read.
+        const bool later = served.error().code == std::errc::resource_unavailable_try_again ||
+                           served.error().code == std::errc::interrupted ||
+                           served.error().code == std::errc::no_such_file_or_directory;
+        if (!later && !stopping_) {
+            log::error("disks are gone, lazy layers read EIO from now on",
+                       {{"error", served.error().message}, {"directory", directory_}});
+        }
+        return later;
+    }
+    return true;
+}
+
+/// Reads one request into landing `number` and handles it; `slot` is used, or given back. Returns
+/// the request's number. Errors: those of read(2).
+Result<std::uint64_t> DiskServer::serve_one(unsigned number, std::uint32_t slot) {
+    RequestJournal& journal = connection_->journal();
+    const MutableByteView landing = journal.landing(number);
+    const ssize_t size = ::read(connection_->device(), landing.data(), landing.size());
+    if (size < 0) {
+        const int failure = errno;
+        journal.clear_landing(number);
+        journal.release(slot);
+        return fail(errno_error("read /dev/fuse", failure));
+    }
+    const ByteView bytes = landing.first(static_cast<std::size_t>(size));
+    if (!handle(bytes, slot)) {
+        journal.release(slot);
+    }
+    const std::uint64_t unique = request_unique(bytes).value_or(0);
+    journal.clear_landing(number);
+    return unique;
+}
+
+/// Answers a request, or sees to it that it will be. True when `slot` has it now.
+bool DiskServer::handle(ByteView bytes, std::uint32_t slot) {
+    const Result<Request> request = decode_request(bytes);
+    if (!request) {
         log::error("FUSE request that makes no sense", {{"error", request.error().message}});
         if (auto unique = request_unique(bytes)) {
             connection_->send(*unique, EINVAL, {});
         }
+        return false;
     }
-    return true;
+    const auto* read = std::get_if<ReadRequest>(&request->body);
+    const bool may_wait = read != nullptr && !read->directory;
+    if (may_wait) {
+        connection_->journal().record(slot, {.unique = request->unique,
+                                             .node = request->node,
+                                             .offset_bytes = read->offset_bytes,
+                                             .size_bytes = read->size_bytes});
+    }
+    filesystem_.handle(*request, connection_);
+    return may_wait;
 }
 
 }  // namespace lazybuild::fuse

@@ -6,8 +6,9 @@
 // It speaks the raw /dev/fuse protocol (linux/fuse.h), on a fixed number of threads however many
 // reads are waiting: a read is handed to the DiskBackend, which answers when it can.
 //
-// The mount lives as long as the DiskServer: start() and the destructor are where a successor would
-// be handed the /dev/fuse descriptor instead.
+// The mount lives as long as somebody holds the /dev/fuse descriptor. A server that is to have a
+// successor gives a Handover to a keeper, and the successor takes over from there: no second mount,
+// no INIT, and what was read but not answered is answered by it (request_journal.h).
 #pragma once
 
 #include <atomic>
@@ -18,6 +19,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "fuse/connection.h"
 #include "fuse/disk_backend.h"
 #include "fuse/disk_filesystem.h"
 
@@ -29,6 +31,30 @@ struct DiskServerOptions {
     /// the limit is per connection: with the kernel's usual 12, one layer whose registry is down
     /// blocks every other layer. At most 65535.
     unsigned max_background = 4096;
+    /// Have the kernel send again what a predecessor left unanswered, where it can (Linux 6.9);
+    /// else the journal is all there is.
+    bool resend = true;
+};
+
+/// A connection that another server has left, looked at and found fit to go on with.
+class Predecessor {
+  public:
+    /// Errors: no_such_device when it serves nothing at `directory` any more; those of
+    /// RequestJournal::open.
+    static Result<Predecessor> examine(const std::string& directory, Handover handover);
+
+  private:
+    friend class DiskServer;
+    Predecessor(Fd device, std::unique_ptr<RequestJournal> journal)
+        : device_(std::move(device)), journal_(std::move(journal)) {}
+    Fd device_;
+    std::unique_ptr<RequestJournal> journal_;
+};
+
+/// What a server found when it took over.
+struct Takeover {
+    std::size_t journalled = 0;  ///< requests that the predecessor had taken and not answered
+    std::size_t resent = 0;      ///< those that the kernel sent again
 };
 
 /// The mounted server. Threads: methods from any.
@@ -41,6 +67,13 @@ class DiskServer {
     static Result<std::unique_ptr<DiskServer>> mount(std::string directory, DiskBackend& backend,
                                                      DiskServerOptions options = {});
 
+    /// Goes on where a predecessor stopped, at the same directory, and sees to what it has left
+    /// unanswered before it returns; `backend` has the same disks under the same numbers.
+    static Result<std::unique_ptr<DiskServer>> take_over(std::string directory,
+                                                         DiskBackend& backend,
+                                                         Predecessor predecessor,
+                                                         DiskServerOptions options = {});
+
     DiskServer(const DiskServer&) = delete;
     DiskServer& operator=(const DiskServer&) = delete;
     /// Unmounts, fails every waiting read (also those of EROFS mounts that still use a disk: EIO
@@ -51,23 +84,38 @@ class DiskServer {
     /// true. Until then nothing changes: false. Errors: those of umount2(2).
     Result<bool> unmount_unused();
 
+    /// For a keeper, and by it for a successor.
+    Result<Handover> duplicate() const { return connection_->duplicate(); }
+    /// Serves no more. The mount, and whoever waits for an answer, stay for a successor: somebody
+    /// must hold a Handover. Replies that come later go nowhere.
+    void leave();
+    /// Nothing, for a server that made its mount itself.
+    const Takeover& takeover() const { return takeover_; }
+
     /// "<directory>/<number>", for the device= of an EROFS mount.
     std::string disk_path(DiskNumber disk) const;
 
   private:
-    class Connection;
-    DiskServer(std::string directory, DiskBackend& backend);
-    Result<void> start(const DiskServerOptions& options);
-    Result<void> answer_init(const DiskServerOptions& options);
-    void serve();
-    bool serve_waiting(MutableByteView buffer);
+    DiskServer(std::string directory, DiskBackend& backend, const DiskServerOptions& options);
+    Result<void> make_connection();
+    Result<bool> answer_init(int device);
+    Result<void> start();
+    Result<void> take_resent();
+    void take_journalled();
+    void stop_serving();
+    void serve(unsigned number);
+    bool serve_waiting(unsigned number);
+    Result<std::uint64_t> serve_one(unsigned number, std::uint32_t slot);
+    bool handle(ByteView bytes, std::uint32_t slot);
 
     std::string directory_;
     DiskFilesystem filesystem_;
+    const DiskServerOptions options_;
     bool mounted_ = false;
     std::atomic<bool> stopping_ = false;
     std::shared_ptr<Connection> connection_;
     Fd stop_event_;
+    Takeover takeover_;
     std::vector<std::thread> threads_;
 };
 

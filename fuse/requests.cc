@@ -27,10 +27,14 @@ std::optional<RequestBody> decode_init(ByteView arguments) {
     if (arguments.size() < kFieldsBytes) {
         return std::nullopt;
     }
-    return InitRequest{.major = load_le<std::uint32_t>(arguments, 0),
-                       .minor = load_le<std::uint32_t>(arguments, 4),
-                       .max_readahead_bytes = load_le<std::uint32_t>(arguments, 8),
-                       .flags = load_le<std::uint32_t>(arguments, 12)};
+    InitRequest init{.major = load_le<std::uint32_t>(arguments, 0),
+                     .minor = load_le<std::uint32_t>(arguments, 4),
+                     .max_readahead_bytes = load_le<std::uint32_t>(arguments, 8),
+                     .flags = load_le<std::uint32_t>(arguments, 12)};
+    if ((init.flags & FUSE_INIT_EXT) != 0 && arguments.size() >= kFieldsBytes + 4) {
+        init.flags |= std::uint64_t{load_le<std::uint32_t>(arguments, kFieldsBytes)} << 32;
+    }
+    return init;
 }
 
 std::optional<RequestBody> decode_lookup(ByteView arguments) {

@@ -19,10 +19,16 @@ namespace lazybuild::fuse {
 /// mount can be sent is near it.
 inline constexpr std::size_t kRequestBytesMax = 64 << 10;
 
+/// Newer than the headers of Debian 12 (linux/fuse.h of Linux 6.9, protocol 7.40).
+inline constexpr std::uint64_t kFuseHasResend = std::uint64_t{1} << 39;
+inline constexpr int kFuseNotifyResend = 7;
+/// Set in `unique` of a request that was sent again; its answer has to have it too.
+inline constexpr std::uint64_t kFuseUniqueResend = std::uint64_t{1} << 63;
+
 struct InitRequest {
     std::uint32_t major = 0, minor = 0;
     std::uint32_t max_readahead_bytes = 0;
-    std::uint32_t flags = 0;  ///< FUSE_* capabilities that the kernel offers
+    std::uint64_t flags = 0;  ///< FUSE_* capabilities that the kernel offers
 };
 struct LookupRequest {
     std::string_view name;  ///< borrowed from the request; any bytes but NUL

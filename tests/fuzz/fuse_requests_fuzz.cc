@@ -60,7 +60,7 @@ void feed(ByteView bytes) {
     require(fuse::request_unique(bytes) == request->unique);
     if (const auto* init = std::get_if<fuse::InitRequest>(&request->body)) {
         const auto reply = fuse::negotiate(*init, 4096);
-        require(!reply || reply->size() == sizeof(fuse_init_out));
+        require(!reply || reply->payload.size() == sizeof(fuse_init_out));
     }
     Disks disks;
     auto port = std::make_shared<CountingPort>();

@@ -224,8 +224,8 @@ fuse_init_out negotiated(const InitRequest& request, unsigned max_background) {
     const auto reply = negotiate(request, max_background);
     EXPECT_TRUE(reply);
     fuse_init_out out{};
-    EXPECT_EQ(reply->size(), sizeof out);
-    std::memcpy(&out, reply->data(), sizeof out);
+    EXPECT_EQ(reply->payload.size(), sizeof out);
+    std::memcpy(&out, reply->payload.data(), sizeof out);
     return out;
 }
 
@@ -243,6 +243,16 @@ TEST(Negotiate, takes_only_what_the_kernel_offers) {
     EXPECT_EQ(all.flags & FUSE_ASYNC_DIO, std::uint32_t{FUSE_ASYNC_DIO});
     EXPECT_EQ(all.flags & FUSE_WRITEBACK_CACHE, 0U);
     EXPECT_EQ(all.max_background, 65535U);
+}
+
+TEST(Negotiate, learns_whether_requests_can_be_sent_again) {
+    InitRequest request{
+        .major = 7, .minor = 45, .flags = FUSE_MAX_PAGES | FUSE_INIT_EXT | kFuseHasResend};
+    EXPECT_TRUE(negotiate(request, 4096)->resend);
+    EXPECT_EQ(negotiated(request, 4096).flags2, kFuseHasResend >> 32);
+    request.flags &= ~kFuseHasResend;
+    EXPECT_FALSE(negotiate(request, 4096)->resend);
+    EXPECT_EQ(negotiated(request, 4096).flags2, 0U);
 }
 
 TEST(Negotiate, refuses_kernels_that_are_too_old) {
