@@ -73,9 +73,7 @@ class Directory {
 };
 
 codec::Toc read_toc(const BlobTail& from) {
-    const Bytes json = value_of(codec::extract_toc(from.toc_members));
-    benchmark::DoNotOptimize(codec::sha256(json));
-    return value_of(codec::parse_toc(json, from.toc_offset_bytes));
+    return value_of(codec::read_toc(from.toc_members, from.toc_offset_bytes, std::nullopt));
 }
 
 void write_files(const Directory& directory, const codec::Toc& toc, const BlobTail& from) {

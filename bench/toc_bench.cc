@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kFiles = 100'000;
 constexpr std::size_t kFileBytes = 100;
+constexpr std::size_t kJsonBytesMax = 64 << 20;
 
 struct TocJson {
     Bytes json;
@@ -31,7 +32,10 @@ TocJson make_toc() {
         value_of(codec::find_estargz_footer(bytes.last(codec::kEstargzFooterBytesMax)));
     const std::uint64_t offset = footer->toc_offset_bytes;
     const ByteView members = bytes.first(bytes.size() - footer->footer_size_bytes).subspan(offset);
-    return {.json = value_of(codec::extract_toc(members)), .offset_bytes = offset};
+    codec::TocText text(members);
+    Bytes json(kJsonBytesMax);
+    json.resize(value_of(read_full(text, json)));
+    return {.json = std::move(json), .offset_bytes = offset};
 }
 
 const TocJson& toc() {
@@ -47,7 +51,8 @@ void set_rate(benchmark::State& state) {
 void parse_ours(benchmark::State& state) {
     const TocJson& input = toc();
     for ([[maybe_unused]] auto round : state) {
-        const auto parsed = value_of(codec::parse_toc(input.json, input.offset_bytes));
+        MemorySource text(input.json);
+        const auto parsed = value_of(codec::parse_toc(text, input.offset_bytes));
         benchmark::DoNotOptimize(parsed.tree.nodes.data());
     }
     set_rate(state);

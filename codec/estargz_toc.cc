@@ -4,14 +4,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <utility>
 #include <vector>
 
-#include "base/stream.h"
+#include "base/assert.h"
 #include "codec/estargz_time.h"
 #include "codec/estargz_toc_json.h"
 #include "codec/gzip.h"
+#include "codec/sha256.h"
 #include "codec/tar.h"
 
 namespace lazybuild::codec {
@@ -20,6 +22,7 @@ namespace {
 constexpr std::uint64_t kTocBytesAlwaysFine = 1 << 20;
 /// The tar header in front of the JSON and the zeros behind it; generous, for other writers.
 constexpr std::uint64_t kTarWrapBytesMax = 64 << 10;
+constexpr std::size_t kRestBytes = 64 << 10;
 
 /// A regular file whose chunks are still coming.
 struct PendingFile {
@@ -235,53 +238,111 @@ Result<Toc> TocBuilder::finish() && {
 
 }  // namespace
 
-Result<Bytes> extract_toc(ByteView toc_members) {
-    const std::uint64_t json_bytes_max =
-        std::min(kTocBytesMax, std::max(kTocBytesAlwaysFine, toc_members.size() * kTocRatioMax));
-    MemorySource compressed(toc_members);
-    GzipSource uncompressed(compressed, json_bytes_max + kTarWrapBytesMax);
-    TarReader archive(uncompressed);
-    TRY(std::optional<TarEntry> found, archive.next());
+struct TocText::Archive {
+    explicit Archive(ByteView toc_members)
+        : json_bytes_max(std::min(
+              kTocBytesMax, std::max(kTocBytesAlwaysFine, toc_members.size() * kTocRatioMax))),
+          compressed(toc_members),
+          uncompressed(compressed, json_bytes_max + kTarWrapBytesMax),
+          tar(uncompressed) {}
+
+    Result<void> begin();
+    Result<void> end();
+
+    enum class Place : std::uint8_t { before, inside, behind };
+    Place place = Place::before;
+    std::uint64_t json_bytes_max;
+    MemorySource compressed;
+    GzipSource uncompressed;
+    TarReader tar;
+    std::uint64_t rest_bytes = 0;
+    Sha256 running;
+    std::optional<Digest> digest;
+};
+
+Result<void> TocText::Archive::begin() {
+    TRY(std::optional<TarEntry> found, tar.next());
     if (!found || found->entry.kind != LayerEntry::Kind::file ||
         found->entry.type != FileType::regular || found->entry.path != kTocName) {
         return fail(corrupt(fmt::format("TOC: its first file is not {}", kTocName)));
     }
     if (found->entry.size_bytes > json_bytes_max) {
-        return fail(over_limit(fmt::format("TOC: {} bytes of JSON in {} compressed bytes",
-                                           found->entry.size_bytes, toc_members.size())));
+        return fail(over_limit(fmt::format("TOC: {} bytes of JSON; the limit is {}",
+                                           found->entry.size_bytes, json_bytes_max)));
     }
-    Bytes json(static_cast<std::size_t>(found->entry.size_bytes));
-    MutableByteView rest{json};
-    while (!rest.empty()) {
-        TRY(std::size_t count, archive.read_payload(rest));
-        if (count == 0) {
-            return fail(corrupt("TOC: it ends too early"));
-        }
-        rest = rest.subspan(count);
-    }
-    TRY(std::optional<TarEntry> second, archive.next());
+    rest_bytes = found->entry.size_bytes;
+    place = Place::inside;
+    return {};
+}
+
+Result<void> TocText::Archive::end() {
+    TRY(std::optional<TarEntry> second, tar.next());
     if (second) {
         return fail(corrupt("TOC: another file follows it"));
     }
     // To the end, where the member's checksum is.
     std::array<std::byte, kTarBlockBytes> padding;
-    while (true) {
-        TRY(std::size_t count, uncompressed.read(padding));
-        if (count == 0) {
-            return json;
-        }
+    std::size_t count = 1;
+    while (count > 0) {
+        TRY(count, uncompressed.read(padding));
     }
+    place = Place::behind;
+    digest = running.finish();
+    return {};
 }
 
-Result<Toc> parse_toc(ByteView json, std::uint64_t toc_offset_bytes) {
-    if (json.size() > kTocBytesMax) {
-        return fail(
-            over_limit(fmt::format("TOC: {} bytes; the limit is {}", json.size(), kTocBytesMax)));
+TocText::TocText(ByteView toc_members) : archive_(std::make_unique<Archive>(toc_members)) {}
+TocText::~TocText() = default;
+
+Result<std::size_t> TocText::read(MutableByteView out) {
+    Archive& archive = *archive_;
+    if (archive.place == Archive::Place::before) {
+        CHECK_OK(archive.begin());
     }
+    if (archive.rest_bytes == 0) {
+        if (archive.place == Archive::Place::inside) {
+            CHECK_OK(archive.end());
+        }
+        return 0;
+    }
+    TRY(const std::size_t count, archive.tar.read_payload(out));
+    if (count == 0) {
+        return fail(corrupt("TOC: it ends too early"));
+    }
+    archive.rest_bytes -= count;
+    archive.running.update(ByteView{out}.first(count));
+    return count;
+}
+
+std::optional<Digest> TocText::digest() const {
+    return archive_->digest;
+}
+
+Result<Toc> parse_toc(ByteSource& json, std::uint64_t toc_offset_bytes) {
     TocBuilder builder(toc_offset_bytes);
     CHECK_OK(
         read_toc_json(json, [&builder](TocEntry entry) { return builder.add(std::move(entry)); }));
     return std::move(builder).finish();
+}
+
+Result<Toc> read_toc(ByteView toc_members, std::uint64_t toc_offset_bytes,
+                     const std::optional<Digest>& expected) {
+    TocText json(toc_members);
+    Result<Toc> toc = parse_toc(json, toc_offset_bytes);
+    // What makes no sense may be another table than the one that was asked for: that is to be said.
+    Bytes rest(kRestBytes);
+    std::size_t count = 1;
+    while (!toc && count > 0) {
+        count = json.read(rest).value_or(0);
+    }
+    const std::optional<Digest> found = json.digest();
+    if (expected && found && *found != *expected) {
+        return fail(
+            corrupt(fmt::format("the table of contents has the digest {}, the manifest says {}",
+                                found->text(), expected->text())));
+    }
+    ASSERT(!toc || found);
+    return toc;
 }
 
 }  // namespace lazybuild::codec

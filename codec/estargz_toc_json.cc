@@ -275,12 +275,76 @@ class TocEvents {
     bool entries_seen_ = false;
 };
 
+/// The characters of a source, one after the other. A source that fails looks as if it ended.
+class CharacterBuffer {
+  public:
+    explicit CharacterBuffer(ByteSource& source) : source_(source), buffer_(kBufferBytes) {
+        refill();
+    }
+
+    bool at_end() const { return unread_.empty(); }
+    char current() const { return unread_.front(); }
+    void advance() {
+        unread_.remove_prefix(1);
+        if (unread_.empty()) {
+            refill();
+        }
+    }
+    Result<void> outcome() const { return outcome_; }
+
+  private:
+    static constexpr std::size_t kBufferBytes = 64 << 10;
+
+    void refill() {
+        const Result<std::size_t> count = source_.read(buffer_);
+        if (!count) {
+            outcome_ = fail(count.error());
+        }
+        unread_ = as_text(ByteView{buffer_}.first(count.value_or(0)));
+    }
+
+    ByteSource& source_;
+    Bytes buffer_;
+    std::string_view unread_;
+    Result<void> outcome_;
+};
+
+/// What the JSON library wants to see of a CharacterBuffer. Without one it is the end.
+class CharacterIterator {
+  public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = char;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const char*;
+    using reference = char;
+
+    CharacterIterator() = default;
+    explicit CharacterIterator(CharacterBuffer* buffer) : buffer_(buffer) {}
+
+    char operator*() const { return buffer_->current(); }
+    CharacterIterator& operator++() {
+        buffer_->advance();
+        return *this;
+    }
+    CharacterIterator operator++(int) {
+        CharacterIterator before = *this;
+        buffer_->advance();
+        return before;
+    }
+    bool operator==(const CharacterIterator& other) const { return at_end() == other.at_end(); }
+
+  private:
+    bool at_end() const { return buffer_ == nullptr || buffer_->at_end(); }
+    CharacterBuffer* buffer_ = nullptr;
+};
+
 }  // namespace
 
-Result<void> read_toc_json(ByteView json, const std::function<Result<void>(TocEntry)>& take) {
+Result<void> read_toc_json(ByteSource& json, const std::function<Result<void>(TocEntry)>& take) {
     TocEvents events(take);
-    const std::string_view text = as_text(json);
-    nlohmann::json::sax_parse(text.begin(), text.end(), &events);
+    CharacterBuffer characters(json);
+    nlohmann::json::sax_parse(CharacterIterator(&characters), CharacterIterator(), &events);
+    CHECK_OK(characters.outcome());
     return std::move(events).outcome();
 }
 

@@ -46,7 +46,8 @@ struct TocEntry {
 /// Calls `take` for each entry, in order; its Error ends the reading. Unknown fields are skipped.
 /// Errors: bad_message for what is not JSON or not a version 1 TOC (names the entry);
 /// over_limit for JSON nested deeper than kTocDepthMax.
-Result<void> read_toc_json(ByteView json, const std::function<Result<void>(TocEntry)>& take);
+/// `json` is read to its end, unless something fails; what failed there comes back unchanged.
+Result<void> read_toc_json(ByteSource& json, const std::function<Result<void>(TocEntry)>& take);
 
 /// Writes a TOC as other eStargz writers do: fields in their order, indented with tabs.
 /// `out` outlives it. Equal calls give equal bytes. Bytes that are not UTF-8 become U+FFFD.

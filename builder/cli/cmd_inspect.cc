@@ -21,15 +21,9 @@ io::Task<Result<void>> inspect_one(Session& session, ImageSource& source, bool w
     if (!read) {
         co_return Result<void>{};
     }
-    const Bytes json = co_await io::or_return(
+    codec::Toc toc = co_await io::or_return(
         co_await read_toc(session, source, report.descriptor, report.inspection, session.wait()));
-    const std::uint64_t toc_offset_bytes = report.inspection.footer->toc_offset_bytes;
-    auto job = [&json, toc_offset_bytes] { return codec::parse_toc(json, toc_offset_bytes); };
-    auto toc = co_await io::run_on(session.pool(), session.reactor(), std::move(job));
-    if (!toc) {
-        co_return fail(std::move(toc).error().context("layer " + report.descriptor.digest.text()));
-    }
-    report.toc = *std::move(toc);
+    report.toc = std::move(toc);
     co_return Result<void>{};
 }
 

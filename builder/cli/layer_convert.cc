@@ -77,8 +77,7 @@ Result<std::string> why_not_lazy_of(const codec::EstargzResult& made, int blob) 
     ASSERT(footer.has_value());
     Bytes members(made.blob_size_bytes - tail.size() - footer->toc_offset_bytes);
     CHECK_OK(access.read_at(footer->toc_offset_bytes, members));
-    TRY(const Bytes json, codec::extract_toc(members));
-    const auto toc = codec::parse_toc(json, footer->toc_offset_bytes);
+    const auto toc = codec::read_toc(members, footer->toc_offset_bytes, made.toc);
     if (!toc) {
         return toc.error().message;
     }
@@ -151,7 +150,7 @@ io::Task<Result<bool>> LayerConverter::pass_through(codec::Descriptor layer) {
     if (!inspection.lazy) {
         co_return false;
     }
-    const Result<Bytes> toc =
+    const Result<codec::Toc> toc =
         co_await read_toc(session_, source_, layer, inspection, session_.wait());
     if (!toc) {
         if (toc.error().code == std::errc::operation_canceled) {

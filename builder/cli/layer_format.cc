@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "codec/media_type.h"
-#include "codec/sha256.h"
 
 namespace lazybuild::cli {
 namespace {
@@ -109,8 +108,9 @@ io::Task<Result<LayerInspection>> inspect_layer(ImageSource& source, codec::Desc
     co_return inspection;
 }
 
-io::Task<Result<Bytes>> read_toc(Session& session, ImageSource& source, codec::Descriptor layer,
-                                 LayerInspection inspection, io::Wait wait) {
+io::Task<Result<codec::Toc>> read_toc(Session& session, ImageSource& source,
+                                      codec::Descriptor layer, LayerInspection inspection,
+                                      io::Wait wait) {
     ASSERT(inspection.footer.has_value());
     const std::uint64_t offset = inspection.footer->toc_offset_bytes;
     const std::uint64_t size_bytes =
@@ -121,16 +121,14 @@ io::Task<Result<Bytes>> read_toc(Session& session, ImageSource& source, codec::D
     }
     const Bytes members = co_await io::or_return(
         co_await source.read_range(layer.digest, offset, size_bytes, std::move(wait)));
-    auto job = [&members] { return codec::extract_toc(members); };
-    auto json = co_await io::run_on(session.pool(), session.reactor(), std::move(job));
-    if (!json) {
-        co_return fail(std::move(json).error().context("layer " + layer.digest.text()));
+    auto job = [&members, offset, &inspection] {
+        return codec::read_toc(members, offset, inspection.toc_digest);
+    };
+    auto toc = co_await io::run_on(session.pool(), session.reactor(), std::move(job));
+    if (!toc) {
+        co_return fail(std::move(toc).error().context("layer " + layer.digest.text()));
     }
-    if (inspection.toc_digest && codec::sha256(*json) != *inspection.toc_digest) {
-        co_return fail(corrupt(fmt::format("layer {}: its TOC is not the one in the manifest, {}",
-                                           layer.digest.text(), inspection.toc_digest->text())));
-    }
-    co_return *std::move(json);
+    co_return *std::move(toc);
 }
 
 }  // namespace lazybuild::cli

@@ -36,9 +36,9 @@ struct LayerInspection {
 io::Task<Result<LayerInspection>> inspect_layer(ImageSource& source, codec::Descriptor layer,
                                                 io::Wait wait);
 
-/// The JSON of an eStargz layer's TOC, as `inspection` found it; verified when its digest is
-/// annotated.
-io::Task<Result<Bytes>> read_toc(Session& session, ImageSource& source, codec::Descriptor layer,
-                                 LayerInspection inspection, io::Wait wait);
+/// An eStargz layer's TOC, as `inspection` found it; verified when its digest is annotated.
+io::Task<Result<codec::Toc>> read_toc(Session& session, ImageSource& source,
+                                      codec::Descriptor layer, LayerInspection inspection,
+                                      io::Wait wait);
 
 }  // namespace lazybuild::cli

@@ -81,8 +81,7 @@ class ChainImages {
     Result<void> make(const std::string& directory, const store::KeptToc& toc,
                       std::span<const LowerSnapshot> below, const std::string& path) {
         TRY(const Bytes members, store::read_kept_toc_members(directory));
-        TRY(const Bytes json, codec::extract_toc(members));
-        TRY(codec::Toc parsed, codec::parse_toc(json, toc.toc_offset_bytes));
+        TRY(codec::Toc parsed, codec::read_toc(members, toc.toc_offset_bytes, std::nullopt));
         if (below.empty()) {
             CHECK_OK(codec::make_first_layer(parsed.tree));
         } else {

@@ -10,7 +10,6 @@
 #include "codec/chain_tree.h"
 #include "codec/estargz_footer.h"
 #include "codec/estargz_toc.h"
-#include "codec/sha256.h"
 #include "snapshotter/store/kept_toc.h"
 #include "snapshotter/store/layer_files.h"
 
@@ -81,13 +80,7 @@ io::Task<Result<Tail>> fetch_tail(LayerContext& context, codec::Digest blob,
 Result<store::LayerRecord> index_tail(store::Store& records, const LayerRequest& request,
                                       const Tail& tail) {
     const ByteView members = ByteView{tail.bytes}.first(tail.bytes.size() - tail.footer_size_bytes);
-    TRY(const Bytes json, codec::extract_toc(members));
-    if (const codec::Digest found = codec::sha256(json); found != request.toc) {
-        return fail(
-            corrupt(fmt::format("the table of contents has the digest {}, the manifest says {}",
-                                found.text(), request.toc.text())));
-    }
-    TRY(const codec::Toc toc, codec::parse_toc(json, tail.toc_offset_bytes));
+    TRY(const codec::Toc toc, codec::read_toc(members, tail.toc_offset_bytes, request.toc));
     if (const auto why = codec::why_inexact(toc.tree)) {
         return fail(Error{.code = std::errc::not_supported, .message = "the layer: " + *why});
     }

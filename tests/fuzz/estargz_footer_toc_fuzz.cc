@@ -26,17 +26,19 @@ void check_tree(const FileTree& tree, std::uint64_t toc_offset_bytes) {
     }
 }
 
-void parse(ByteView json, std::uint64_t toc_offset_bytes) {
-    const auto toc = parse_toc(json, toc_offset_bytes);
+void check(const Result<Toc>& toc, std::uint64_t toc_offset_bytes) {
     if (toc) {
         check_tree(toc->tree, toc_offset_bytes);
         ASSERT(toc->prefetch_end_bytes.value_or(0) < toc_offset_bytes);
     }
 }
 
+constexpr std::uint64_t kTocOffsetBytes = 1 << 20;
+
 void try_blob(ByteView blob) {
     if (as_text(blob).starts_with('{')) {
-        parse(blob, 1 << 20);
+        MemorySource json(blob);
+        check(parse_toc(json, kTocOffsetBytes), kTocOffsetBytes);
         return;
     }
     const auto footer = find_estargz_footer(blob);
@@ -49,10 +51,8 @@ void try_blob(ByteView blob) {
     if (found.toc_offset_bytes > members.size()) {
         return;
     }
-    const auto json = extract_toc(members.subspan(found.toc_offset_bytes));
-    if (json) {
-        parse(*json, found.toc_offset_bytes);
-    }
+    check(read_toc(members.subspan(found.toc_offset_bytes), found.toc_offset_bytes, std::nullopt),
+          found.toc_offset_bytes);
 }
 
 }  // namespace

@@ -44,9 +44,9 @@ Result<Layer> open_layer(std::string_view name) {
         return fail(corrupt("no footer"));
     }
     const ByteView members = blob.first(blob.size() - footer->footer_size_bytes);
-    TRY(const Bytes json, extract_toc(members.subspan(footer->toc_offset_bytes)));
-    layer.toc_digest = sha256(json);
+    TocText json(members.subspan(footer->toc_offset_bytes));
     TRY(layer.toc, parse_toc(json, footer->toc_offset_bytes));
+    layer.toc_digest = json.digest().value();
     return layer;
 }
 

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "codec/estargz_toc.h"
 #include "gzip_oracle.h"
@@ -13,7 +15,8 @@ namespace {
 
 Result<std::vector<TocEntry>> read(std::string_view json) {
     std::vector<TocEntry> entries;
-    CHECK_OK(read_toc_json(as_bytes(json), [&entries](TocEntry entry) -> Result<void> {
+    MemorySource text(as_bytes(json));
+    CHECK_OK(read_toc_json(text, [&entries](TocEntry entry) -> Result<void> {
         entries.push_back(std::move(entry));
         return {};
     }));
@@ -215,11 +218,32 @@ TEST(TocJson, limits_the_depth_of_nesting) {
 }
 
 TEST(TocJson, passes_on_the_error_of_its_taker) {
-    const auto done =
-        read_toc_json(as_bytes(R"({"version":1,"entries":[{},{},{}]})"),
-                      [](const TocEntry&) -> Result<void> { return fail(over_limit("enough")); });
+    MemorySource text(as_bytes(R"({"version":1,"entries":[{},{},{}]})"));
+    const auto done = read_toc_json(
+        text, [](const TocEntry&) -> Result<void> { return fail(over_limit("enough")); });
     ASSERT_FALSE(done);
     EXPECT_EQ(done.error().message, "enough");
+}
+
+TEST(TocJson, passes_on_the_error_of_its_source) {
+    class Broken final : public ByteSource {
+      public:
+        Result<std::size_t> read(MutableByteView out) override {
+            if (std::exchange(begun_, true)) {
+                return fail(corrupt("the source broke"));
+            }
+            const ByteView text = as_bytes(R"({"version":1,"entries":[{},)");
+            std::ranges::copy(text, out.begin());
+            return text.size();
+        }
+
+      private:
+        bool begun_ = false;
+    };
+    Broken source;
+    const auto done = read_toc_json(source, [](const TocEntry&) { return Result<void>{}; });
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().message, "the source broke");
 }
 
 }  // namespace

@@ -22,7 +22,9 @@ Result<Toc> parse(const std::vector<std::string>& entries) {
     for (const std::string& entry : entries) {
         json += (json.ends_with('[') ? "{" : ",{") + entry + "}";
     }
-    return parse_toc(as_bytes(json + "]}"), kTocOffset);
+    json += "]}";
+    MemorySource text(as_bytes(json));
+    return parse_toc(text, kTocOffset);
 }
 
 /// The members of a one-chunk file; `rest` is appended.
@@ -256,63 +258,102 @@ Bytes toc_members(std::string_view json, std::string_view name = kTocName) {
     return test::zlib_gzip(tar.finish());
 }
 
-TEST(ExtractToc, gives_the_json_as_it_is) {
+Result<Bytes> text_of(ByteView members) {
+    TocText text(members);
+    MemorySink json;
+    Bytes piece(7);
+    for (std::size_t count = 1; count > 0;) {
+        TRY(count, text.read(piece));
+        CHECK_OK(json.write(ByteView{piece}.first(count)));
+    }
+    EXPECT_EQ(text.digest(), sha256(json.bytes()));
+    return std::move(json).take();
+}
+
+TEST(TocText, gives_the_json_as_it_is) {
     const std::string json = R"({"version":1,"entries":[]})"
                              "\n ";
-    const auto bytes = extract_toc(toc_members(json));
+    const auto bytes = text_of(toc_members(json));
     ASSERT_TRUE(bytes) << bytes.error().message;
     EXPECT_EQ(as_text(*bytes), json);
 }
 
-TEST(ExtractToc, takes_a_toc_of_several_members) {
+TEST(TocText, takes_a_toc_of_several_members) {
     test::TarBuilder tar;
     tar.add_file(std::string{kTocName}, as_bytes("{}"));
     const Bytes plain = tar.finish();
     Bytes members = test::zlib_gzip(ByteView{plain}.first(512));
     test::append(members, test::zlib_gzip(ByteView{plain}.subspan(512)));
-    EXPECT_TRUE(extract_toc(members));
+    EXPECT_TRUE(text_of(members));
 }
 
-TEST(ExtractToc, rejects_other_files) {
-    EXPECT_FALSE(extract_toc(toc_members("{}", "other.json")));
-    EXPECT_FALSE(extract_toc(toc_members("{}", "d/stargz.index.json")));
+TEST(TocText, rejects_other_files) {
+    EXPECT_FALSE(text_of(toc_members("{}", "other.json")));
+    EXPECT_FALSE(text_of(toc_members("{}", "d/stargz.index.json")));
     const auto entry = [](FileType type) {
         test::TarBuilder tar;
         TarEntry made = test::tar_entry(type, std::string{kTocName});
         made.entry.link_target = type == FileType::symlink ? "x" : "";
         return test::zlib_gzip(tar.add(made).finish());
     };
-    EXPECT_FALSE(extract_toc(entry(FileType::symlink)));
-    EXPECT_FALSE(extract_toc(entry(FileType::fifo)));
-    EXPECT_FALSE(extract_toc(test::zlib_gzip(test::TarBuilder{}.finish())));
+    EXPECT_FALSE(text_of(entry(FileType::symlink)));
+    EXPECT_FALSE(text_of(entry(FileType::fifo)));
+    EXPECT_FALSE(text_of(test::zlib_gzip(test::TarBuilder{}.finish())));
 }
 
-TEST(ExtractToc, rejects_a_second_file) {
+TEST(TocText, rejects_a_second_file) {
     test::TarBuilder tar;
     tar.add_file(std::string{kTocName}, as_bytes("{}")).add_file("more", as_bytes("x"));
-    EXPECT_FALSE(extract_toc(test::zlib_gzip(tar.finish())));
+    EXPECT_FALSE(text_of(test::zlib_gzip(tar.finish())));
 }
 
-TEST(ExtractToc, rejects_members_cut_off_or_broken) {
+TEST(TocText, rejects_members_cut_off_or_broken) {
     const Bytes good = toc_members(R"({"version":1,"entries":[]})");
     for (std::size_t size = 0; size < good.size(); ++size) {
-        EXPECT_FALSE(extract_toc(ByteView{good}.first(size))) << size;
+        EXPECT_FALSE(text_of(ByteView{good}.first(size))) << size;
     }
     Bytes bad = good;
     bad[bad.size() - 6] ^= std::byte{1};
-    EXPECT_FALSE(extract_toc(bad));
+    EXPECT_FALSE(text_of(bad));
 }
 
-TEST(ExtractToc, stops_what_grows_out_of_proportion) {
-    const auto bomb = extract_toc(toc_members(std::string(20'000'000, ' ')));
+TEST(TocText, stops_what_grows_out_of_proportion) {
+    const auto bomb = text_of(toc_members(std::string(20'000'000, ' ')));
     ASSERT_FALSE(bomb);
     EXPECT_EQ(bomb.error().code, std::errc::argument_out_of_domain);
     // The same as zeros behind the end of the archive.
     Bytes members = toc_members("{}");
     test::append(members, test::zlib_gzip(Bytes(20'000'000)));
-    const auto tail = extract_toc(members);
+    const auto tail = text_of(members);
     ASSERT_FALSE(tail);
     EXPECT_EQ(tail.error().code, std::errc::argument_out_of_domain);
+}
+
+TEST(ReadToc, takes_only_the_table_that_was_asked_for) {
+    const std::string json = R"({"version":1,"entries":[]})";
+    const Bytes members = toc_members(json);
+    EXPECT_TRUE(read_toc(members, kTocOffset, std::nullopt));
+    EXPECT_TRUE(read_toc(members, kTocOffset, sha256(as_bytes(json))));
+    const auto other = read_toc(members, kTocOffset, sha256(as_bytes("other")));
+    ASSERT_FALSE(other);
+    EXPECT_TRUE(other.error().message.contains(digest_of(json))) << other.error().message;
+}
+
+TEST(ReadToc, says_that_it_is_another_table_before_it_says_what_is_wrong_with_it) {
+    const auto other = read_toc(toc_members("no JSON"), kTocOffset, sha256(as_bytes("other")));
+    ASSERT_FALSE(other);
+    EXPECT_TRUE(other.error().message.contains("the manifest says")) << other.error().message;
+    const auto same = read_toc(toc_members("no JSON"), kTocOffset, sha256(as_bytes("no JSON")));
+    ASSERT_FALSE(same);
+    EXPECT_FALSE(same.error().message.contains("the manifest says")) << same.error().message;
+}
+
+TEST(ReadToc, says_of_members_that_are_broken_that_they_are) {
+    Bytes members = toc_members(R"({"version":1,"entries":[]})");
+    members[members.size() - 6] ^= std::byte{1};
+    const auto toc = read_toc(members, kTocOffset, sha256(as_bytes("x")));
+    ASSERT_FALSE(toc);
+    EXPECT_FALSE(toc.error().message.contains("the manifest says")) << toc.error().message;
 }
 
 }  // namespace

@@ -43,6 +43,8 @@ struct Parsed {
     Toc toc;
 };
 
+constexpr std::size_t kTocTextBytesMax = 4 << 20;
+
 /// As a reader does it: from the footer.
 Result<Parsed> parse(ByteView blob) {
     TRY(auto footer, find_estargz_footer(blob.last(std::min(blob.size(), kEstargzFooterBytesMax))));
@@ -51,9 +53,11 @@ Result<Parsed> parse(ByteView blob) {
     }
     const ByteView members =
         blob.first(blob.size() - footer->footer_size_bytes).subspan(footer->toc_offset_bytes);
-    TRY(Bytes json, extract_toc(members));
-    TRY(Toc toc, parse_toc(json, footer->toc_offset_bytes));
-    return Parsed{.json = std::string{as_text(json)},
+    TRY(Toc toc, read_toc(members, footer->toc_offset_bytes, std::nullopt));
+    TocText text(members);
+    Bytes json(kTocTextBytesMax);
+    TRY(const std::size_t size, read_full(text, json));
+    return Parsed{.json = std::string{as_text(ByteView{json}.first(size))},
                   .toc_offset_bytes = footer->toc_offset_bytes,
                   .toc = std::move(toc)};
 }

@@ -46,9 +46,9 @@ struct TestLayer {
         const auto footer =
             codec::find_estargz_footer(ByteView{blob}.last(codec::kEstargzFooterBytesMax));
         const std::uint64_t begin = footer.value()->toc_offset_bytes;
-        const auto json = codec::extract_toc(
-            ByteView{blob}.subspan(begin, blob.size() - codec::kEstargzFooterBytesMax - begin));
-        auto toc = codec::parse_toc(json.value(), begin);
+        auto toc = codec::read_toc(
+            ByteView{blob}.subspan(begin, blob.size() - codec::kEstargzFooterBytesMax - begin),
+            begin, info.toc);
         EXPECT_TRUE(toc.has_value()) << toc.error().message;
         return std::move(toc).value();
     }
