@@ -153,9 +153,6 @@ Result<EstargzOrder> order_for_estargz(std::vector<TarEntry> entries,
     }
     order.entries.reserve(sorter.taken().size());
     for (const Index index : sorter.taken()) {
-        if (!is_utf8(entries[index].entry.path)) {
-            order.not_utf8.push_back(entries[index].entry.path);
-        }
         order.entries.push_back(std::move(entries[index]));
     }
     return order;

@@ -18,7 +18,6 @@ struct EstargzOrder {
     std::vector<TarEntry> entries;
     std::size_t prioritized_count = 0;   ///< of the first of them, parents and targets included
     std::vector<std::string> not_found;  ///< of `prioritized`, as given
-    std::vector<std::string> not_utf8;   ///< paths of entries
 };
 
 /// Of several entries of one path the last stays. Landmarks and tables of contents of an earlier

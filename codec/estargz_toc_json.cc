@@ -55,8 +55,8 @@ auto find_field(const Fields& fields, std::string_view key) {
 }
 
 bool is_entry_field(std::string_view key) {
-    return key == kXattrsKey || find_field(kTextFields, key) != nullptr ||
-           find_field(kNumberFields, key) != nullptr;
+    return key == kXattrsKey || key == kExactNameKey || key == kExactLinkNameKey ||
+           find_field(kTextFields, key) != nullptr || find_field(kNumberFields, key) != nullptr;
 }
 
 std::optional<std::string> from_base64(std::string_view text) {
@@ -112,6 +112,8 @@ class TocEvents {
             case Place::entries:
                 place_ = Place::entry;
                 entry_ = TocEntry{};
+                exact_name_.clear();
+                exact_link_name_.clear();
                 return true;
             case Place::entry:
                 if (key_ == kXattrsKey) {
@@ -140,6 +142,10 @@ class TocEvents {
         if (place_ == Place::entry) {
             if (const auto* field = find_field(kTextFields, key_)) {
                 (entry_.*field->member).swap(text);
+                return true;
+            }
+            if (key_ == kExactNameKey || key_ == kExactLinkNameKey) {
+                (key_ == kExactNameKey ? exact_name_ : exact_link_name_).swap(text);
                 return true;
             }
         } else if (place_ == Place::xattrs) {
@@ -202,10 +208,8 @@ class TocEvents {
     enum class Place { document, root, entries, entry, xattrs, unknown };
 
     bool stop(std::string_view reason) {
-        constexpr std::size_t kShownBytesMax = 200;
         error_ = corrupt(place_ == Place::entry || place_ == Place::xattrs
-                             ? fmt::format("TOC: entry \"{}\": {}",
-                                           entry_.name.substr(0, kShownBytesMax), reason)
+                             ? fmt::format("TOC: entry \"{}\": {}", shown(entry_.name), reason)
                              : fmt::format("TOC: {}", reason));
         return false;
     }
@@ -255,7 +259,39 @@ class TocEvents {
             default: place_ = Place::document; return true;
         }
     }
+    /// Puts the exact bytes of a name in the place of what JSON could say of it.
+    bool settle(std::string& name, const std::string& exact_base64) {
+        if (exact_base64.empty()) {
+            if (is_sayable(name)) {
+                return true;
+            }
+            error_ = Error{.code = std::errc::not_supported,
+                           .message = fmt::format("TOC: the bytes of a name are not known: it is "
+                                                  "not UTF-8, and says \"{}\"",
+                                                  shown(name))};
+            return false;
+        }
+        auto exact = from_base64(exact_base64);
+        if (!exact || as_utf8(*exact) != name) {
+            error_ = corrupt(fmt::format("TOC: entry \"{}\": another name in base64", shown(name)));
+            return false;
+        }
+        name = *std::move(exact);
+        return true;
+    }
+    static std::string_view shown(std::string_view name) {
+        constexpr std::size_t kShownBytesMax = 200;
+        return name.substr(0, kShownBytesMax);
+    }
+    bool settle_names() {
+        return settle(entry_.name, exact_name_) && settle(entry_.link_name, exact_link_name_) &&
+               std::ranges::all_of(entry_.xattrs,
+                                   [this](Xattr& xattr) { return settle(xattr.name, {}); });
+    }
     bool hand_over() {
+        if (!settle_names()) {
+            return false;
+        }
         if (auto taken = take_(std::move(entry_)); !taken) {
             error_ = std::move(taken).error();
             return false;
@@ -271,6 +307,8 @@ class TocEvents {
     std::size_t unknown_depth_ = 0;
     std::string key_;
     TocEntry entry_;
+    std::string exact_name_;
+    std::string exact_link_name_;
     std::uint64_t version_ = 0;
     bool entries_seen_ = false;
 };

@@ -3,7 +3,10 @@
 // TOC of a hundred megabytes is never in memory as a tree of JSON values. What the entries mean is
 // estargz_toc.h's business (reading) and estargz_writer.h's (writing).
 //
-// Source: eStargz v0.4 "TOCEntry".
+// Source: eStargz v0.4 "TOCEntry". JSON cannot say names that are not UTF-8: every writer leaves
+// U+FFFD in them. Ours adds the exact bytes of such a name, or one that holds U+FFFD itself, in
+// fields that other readers pass over; a name with U+FFFD and without them is refused, since it may
+// be any.
 #pragma once
 
 #include <cstdint>
@@ -43,14 +46,20 @@ struct TocEntry {
     std::string chunk_digest;
 };
 
+/// Base64 of the bytes of "name" and "linkName".
+inline constexpr std::string_view kExactNameKey = "lazybuildNameBase64";
+inline constexpr std::string_view kExactLinkNameKey = "lazybuildLinkNameBase64";
+
 /// Calls `take` for each entry, in order; its Error ends the reading. Unknown fields are skipped.
-/// Errors: bad_message for what is not JSON or not a version 1 TOC (names the entry);
-/// over_limit for JSON nested deeper than kTocDepthMax.
-/// `json` is read to its end, unless something fails; what failed there comes back unchanged.
+/// Names are the exact ones. `json` is read to its end, unless something fails; what failed there
+/// comes back unchanged. Errors: bad_message for what is not JSON or not a version 1 TOC (names the
+/// entry), or for an exact name that is not what the name says; not_supported for a name that
+/// nobody can know; over_limit for JSON nested deeper than kTocDepthMax.
 Result<void> read_toc_json(ByteSource& json, const std::function<Result<void>(TocEntry)>& take);
 
 /// Writes a TOC as other eStargz writers do: fields in their order, indented with tabs.
-/// `out` outlives it. Equal calls give equal bytes. Bytes that are not UTF-8 become U+FFFD.
+/// `out` outlives it. Equal calls give equal bytes. Bytes that are not UTF-8 become U+FFFD, and
+/// only those of names and link names are said besides.
 class TocJsonWriter {
   public:
     explicit TocJsonWriter(ByteSink& out) : out_(out) {}
@@ -67,7 +76,9 @@ class TocJsonWriter {
     bool any_ = false;
 };
 
-/// False for what JSON cannot say.
-bool is_utf8(std::string_view text);
+/// What JSON makes of a text: U+FFFD for what is not UTF-8.
+std::string as_utf8(std::string_view text);
+/// True when a reader can know the text from that: it is UTF-8 and has no U+FFFD of its own.
+bool is_sayable(std::string_view text);
 
 }  // namespace lazybuild::codec

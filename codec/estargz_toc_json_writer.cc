@@ -100,6 +100,12 @@ Result<void> TocJsonWriter::add(const TocEntry& entry) {
     object.unless_zero("chunkOffset", entry.chunk_offset_bytes);
     object.unless_zero("chunkSize", entry.chunk_size_bytes);
     object.unless_empty("chunkDigest", entry.chunk_digest);
+    if (!is_sayable(entry.name)) {
+        object.always(kExactNameKey, base64(entry.name));
+    }
+    if (!is_sayable(entry.link_name)) {
+        object.always(kExactLinkNameKey, base64(entry.link_name));
+    }
     object.close();
     return text_.size() < kFlushBytes ? Result<void>{} : flush();
 }
@@ -115,11 +121,16 @@ Result<void> TocJsonWriter::flush() {
     return {};
 }
 
-bool is_utf8(std::string_view text) {
+std::string as_utf8(std::string_view text) {
+    const json mended = json::parse(quoted(text), nullptr, false);
+    ASSERT(mended.is_string());
+    return mended.get<std::string>();
+}
+
+bool is_sayable(std::string_view text) {
     constexpr auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
-    // The serialiser knows what is wrong with a text; where nothing is, its two ways to mend agree.
-    return std::ranges::all_of(text, is_ascii) ||
-           json(text).dump(-1, ' ', false, json::error_handler_t::ignore) == quoted(text);
+    constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+    return std::ranges::all_of(text, is_ascii) || !as_utf8(text).contains(kReplacement);
 }
 
 }  // namespace lazybuild::codec

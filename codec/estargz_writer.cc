@@ -300,7 +300,6 @@ Result<EstargzResult> BlobWriter::write_toc_and_footer(const std::vector<TarEntr
         .uncompressed_size_bytes = uncompressed_.size_bytes(),
         .toc = measured.finish(),
         .prioritized_missing = {},
-        .paths_not_utf8 = {},
     };
 }
 
@@ -332,7 +331,6 @@ Result<EstargzResult> write_estargz(const RandomAccess& tar, const EstargzOption
     CHECK_OK(writer.write_entries(order.entries, landmark));
     TRY(EstargzResult result, writer.write_toc_and_footer(order.entries));
     result.prioritized_missing = std::move(order.not_found);
-    result.paths_not_utf8 = std::move(order.not_utf8);
     return result;
 }
 

@@ -34,9 +34,6 @@ struct EstargzResult {
     Digest toc;                                 ///< of the TOC's JSON: annotation toc.digest
     /// Of EstargzOptions::prioritized, as given, what the tar does not hold.
     std::vector<std::string> prioritized_missing;
-    /// Paths that are not UTF-8. JSON cannot say them: in the TOC, as in those of other writers,
-    /// the odd bytes are U+FFFD, and so a lazy mount shows another name than the tar has.
-    std::vector<std::string> paths_not_utf8;
 };
 
 /// Reads `tar` twice. Memory is bounded by the number of entries and chunks, not by their bytes.

@@ -64,12 +64,6 @@ codec::Descriptor estargz_descriptor(const codec::Descriptor& layer,
 // What was written, read as a snapshotter will: a layer whose mount would not be what an unpack
 // gives must not be passed off as one that can be mounted.
 Result<std::string> why_not_lazy_of(const codec::EstargzResult& made, int blob) {
-    if (!made.paths_not_utf8.empty()) {
-        return fmt::format(
-            "{} of its paths are not UTF-8, which a table of contents cannot say; "
-            "the first is {:?}",
-            made.paths_not_utf8.size(), made.paths_not_utf8.front());
-    }
     TRY(const FdAccess access, FdAccess::open(blob));
     Bytes tail(codec::kEstargzFooterBytesMax);
     CHECK_OK(access.read_at(made.blob_size_bytes - tail.size(), tail));

@@ -4,7 +4,7 @@
 
 Four layers: `lower` in GNU tar's format (long names as extra members, base-256 numbers) with directories that
 the layer above deletes from; `upper` in PAX format with one of everything; one whose files have no entries for
-their directories; and one with a name that is not UTF-8, which cannot be served lazily. Deterministic.
+their directories; and one with names that are not UTF-8. Deterministic.
 PROGRAM: a static executable for a layer of its own at the bottom, for tests that run something in the image.
 """
 
@@ -133,8 +133,14 @@ def add_upper(tar):
 
 
 def add_not_utf8(tar):
-    """Names that a TOC, being JSON, cannot say."""
+    """Names that JSON cannot say, and one that looks like what others make of them."""
     add(tar, "not-utf8-\udcff\udcfe", data=b"bytes")
+    add(tar, "not-utf8-\ufffd\ufffd", data=b"characters")
+    add(tar, "not-utf8-\udcff/", tarfile.DIRTYPE)
+    add(tar, "not-utf8-\udcff/" + "\udcfe" * 255, data=pattern(3 << 20, 9))
+    add(tar, "not-utf8-link", tarfile.SYMTYPE, linkname="not-utf8-\udcff/\udc80", mode=0o777)
+    add(tar, "not-utf8-\udcff/hard", tarfile.LNKTYPE, linkname="not-utf8-\udcff\udcfe")
+    add(tar, "kept/.wh.\udcff")
 
 
 def add_program(tar, program):

@@ -23,7 +23,7 @@ for name in python entries; do
 done
 
 # A complete layer is mounted straight from its local file, by the next daemon: another path, the same image.
-wait_for_fill 6
+wait_for_fill 7
 for name in python entries; do
     umount "$WORK/$name-lazy"
 done

@@ -126,14 +126,5 @@ TEST(EstargzOrder, follows_long_chains_of_hard_links) {
     EXPECT_EQ(paths->back(), std::to_string(kLinks));
 }
 
-TEST(EstargzOrder, reports_paths_that_are_not_utf8) {
-    std::vector<TarEntry> entries;
-    entries.push_back(file("gr\xc3\xbcn"));
-    entries.push_back(file("gr\xfcn"));
-    const auto order = order_for_estargz(std::move(entries), {});
-    ASSERT_TRUE(order);
-    EXPECT_EQ(order->not_utf8, Paths{"gr\xfcn"});
-}
-
 }  // namespace
 }  // namespace lazybuild::codec

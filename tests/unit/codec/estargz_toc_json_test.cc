@@ -121,22 +121,53 @@ TEST(TocJson, reads_what_it_writes) {
     EXPECT_EQ(write(*entries), write({full_entry(), {}, full_entry()}));
 }
 
-TEST(TocJson, replaces_what_is_not_utf8) {
+TEST(TocJson, names_that_are_not_utf8_are_said_twice_and_read_exactly) {
     TocEntry entry;
     entry.name = "gr\xfcn";
-    const auto entries = read(write({entry}));
-    ASSERT_TRUE(entries);
-    EXPECT_EQ(entries->front().name, "gr\xef\xbf\xbdn");
+    entry.link_name = "\xff";
+    const std::string json = write({entry});
+    EXPECT_TRUE(json.contains("\"name\": \"gr\xef\xbf\xbdn\"")) << "what other readers see";
+    const auto entries = read(json);
+    ASSERT_TRUE(entries) << entries.error().message;
+    EXPECT_EQ(entries->front().name, "gr\xfcn");
+    EXPECT_EQ(entries->front().link_name, "\xff");
+    entry.name = entry.link_name = "gr\xc3\xbcn";
+    EXPECT_FALSE(write({entry}).contains("Base64"));
 }
 
-TEST(TocJson, knows_utf8) {
-    EXPECT_TRUE(is_utf8(""));
-    EXPECT_TRUE(is_utf8("plain\n\x7f"));
-    EXPECT_TRUE(is_utf8("gr\xc3\xbcn \xf0\x9f\x90\xa2 \xef\xbf\xbd"));
-    EXPECT_FALSE(is_utf8("gr\xfcn"));
-    EXPECT_FALSE(is_utf8("\xc3"));
-    EXPECT_FALSE(is_utf8("\xed\xa0\x80"));
-    EXPECT_FALSE(is_utf8("\xc0\xaf"));
+TEST(TocJson, a_name_that_nobody_can_know_is_refused) {
+    for (const char* const field : {"name", "linkName"}) {
+        const auto entries = read(R"({"version":1,"entries":[{")" + std::string{field} +
+                                  "\":\"gr\xef\xbf\xbdn\"}]}");
+        ASSERT_FALSE(entries);
+        EXPECT_EQ(entries.error().code, std::errc::not_supported);
+    }
+    EXPECT_FALSE(read("{\"version\":1,\"entries\":[{\"xattrs\":{\"user.\xef\xbf\xbd\":\"\"}}]}"));
+}
+
+TEST(TocJson, an_exact_name_must_be_what_the_name_says) {
+    const auto with = [](const std::string& name, const std::string& base64) {
+        return read(R"({"version":1,"entries":[{"name":")" + name + R"(","lazybuildNameBase64":")" +
+                    base64 + "\"}]}");
+    };
+    EXPECT_TRUE(with("gr\xef\xbf\xbdn", "Z3L8bg=="));
+    EXPECT_TRUE(with("abc", "YWJj"));
+    for (const char* const other : {"YWJk", "Z3L8bg==", "!", "YWI"}) {
+        const auto entries = with("abc", other);
+        ASSERT_FALSE(entries) << other;
+        EXPECT_EQ(entries.error().code, std::errc::bad_message);
+    }
+}
+
+TEST(TocJson, knows_what_can_be_said) {
+    EXPECT_TRUE(is_sayable(""));
+    EXPECT_TRUE(is_sayable("plain\n\x7f"));
+    EXPECT_TRUE(is_sayable("gr\xc3\xbcn \xf0\x9f\x90\xa2"));
+    EXPECT_FALSE(is_sayable("\xef\xbf\xbd")) << "a reader could not tell it from a bad byte";
+    EXPECT_FALSE(is_sayable("gr\xfcn"));
+    EXPECT_FALSE(is_sayable("\xc3"));
+    EXPECT_FALSE(is_sayable("\xed\xa0\x80"));
+    EXPECT_FALSE(is_sayable("\xc0\xaf"));
 }
 
 TEST(TocJson, skips_unknown_fields_of_any_shape) {

@@ -468,13 +468,25 @@ TEST(WriteEstargz, makes_a_layer_of_an_empty_tar) {
     EXPECT_TRUE(parsed->toc.tree.root().entries.empty());
 }
 
-TEST(WriteEstargz, reports_paths_that_a_toc_cannot_say) {
-    const auto written = write(TarBuilder{}.add_file("gr\xfcn", as_bytes("x")).finish());
-    ASSERT_TRUE(written);
-    EXPECT_EQ(written->result.paths_not_utf8, std::vector<std::string>{"gr\xfcn"});
+TEST(WriteEstargz, says_the_exact_bytes_of_names_that_are_not_utf8) {
+    const std::string large(9000, 'x');  // of more than one chunk
+    TarEntry link = test::tar_entry(FileType::symlink, "l\xfe");
+    link.entry.link_target = "gr\xfcn/\xff";
+    const auto written = write(TarBuilder{}
+                                   .add_file("gr\xfcn", as_bytes(large))
+                                   .add_file("gr\xef\xbf\xbdn", as_bytes("y"))
+                                   .add(test::hard_link("hard", "gr\xfcn"))
+                                   .add(link)
+                                   .finish(),
+                               {.chunk_size_bytes = 4096});
+    ASSERT_TRUE(written) << written.error().message;
     const auto parsed = parse(written->blob);
     ASSERT_TRUE(parsed) << parsed.error().message;
-    EXPECT_TRUE(parsed->toc.tree.find("gr\xef\xbf\xbdn"));
+    const FileTree& tree = parsed->toc.tree;
+    ASSERT_TRUE(tree.find("gr\xfcn") && tree.find("gr\xef\xbf\xbdn") && tree.find("l\xfe"));
+    EXPECT_EQ(tree.nodes[*tree.find("gr\xfcn")].size_bytes, large.size());
+    EXPECT_EQ(tree.find("hard"), tree.find("gr\xfcn"));
+    EXPECT_EQ(tree.nodes[*tree.find("l\xfe")].link_target, "gr\xfcn/\xff");
 }
 
 TEST(WriteEstargz, rejects_options_out_of_range) {
