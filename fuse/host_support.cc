@@ -53,7 +53,7 @@ class Scratch {
     ~Scratch() {
         if (!path_.empty()) {
             // Nothing to do about a failure: a stray directory in our own state.
-            static_cast<void>(remove_tree(path_));
+            [[maybe_unused]] const auto removed = remove_tree(path_);
         }
     }
 
@@ -69,11 +69,11 @@ Result<void> and_unmount(Result<void> mounted, const std::string& target) {
     return mounted ? unmount(target, UnmountMode::detach) : mounted;
 }
 
-HostFeature feature(std::string name, const Result<void>& tried, std::string detail = {}) {
+HostFeature feature(std::string name, const Result<void>& tried) {
     return {.name = std::move(name),
             .works = tried.has_value(),
             .needed = true,
-            .detail = tried ? std::move(detail) : tried.error().message};
+            .detail = tried ? "" : tried.error().message};
 }
 
 HostFeature probe_kernel() {
@@ -82,8 +82,8 @@ HostFeature probe_kernel() {
     unsigned major = 0;
     unsigned minor = 0;
     const bool parsed = std::sscanf(names.release, "%u.%u", &major, &minor) == 2;
-    return {.name = "Linux 6.12 or newer",
-            .works = parsed && std::pair{major, minor} >= std::pair{6U, 12U},
+    return {.name = "Linux 5.16 or newer",
+            .works = parsed && std::pair{major, minor} >= std::pair{5U, 16U},
             .needed = true,
             .detail = names.release};
 }
@@ -97,13 +97,40 @@ HostFeature probe_erofs_listed() {
             .detail = listed ? "" : "not in /proc/filesystems: modprobe erofs"};
 }
 
-HostFeature probe_erofs_files(const Scratch& scratch) {
+Result<void> try_erofs(const Scratch& scratch, ErofsBacking backing) {
     const std::string target = scratch.path("target");
-    return feature("EROFS mounts of files",
-                   and_unmount(mount_erofs({.image_path = scratch.path("image"),
-                                            .device_path = scratch.path("disk"),
-                                            .target = target}),
-                               target));
+    return and_unmount(mount_erofs({.image_path = scratch.path("image"),
+                                    .device_path = scratch.path("disk"),
+                                    .target = target,
+                                    .backing = backing}),
+                       target);
+}
+
+Result<ErofsBacking> choose(const Scratch& scratch, std::optional<ErofsBacking> forced) {
+    const ErofsBacking first = forced.value_or(ErofsBacking::file);
+    Result<void> tried = try_erofs(scratch, first);
+    if (tried) {
+        return first;
+    }
+    if (!forced && try_erofs(scratch, ErofsBacking::loop)) {
+        return ErofsBacking::loop;
+    }
+    return fail(std::move(tried).error());
+}
+
+/// Both ways; the one that is not used is missed by nobody.
+void probe_erofs(const Scratch& scratch, const Result<ErofsBacking>& chosen,
+                 std::vector<HostFeature>& rows) {
+    for (const ErofsBacking backing : {ErofsBacking::file, ErofsBacking::loop}) {
+        const bool is_file = backing == ErofsBacking::file;
+        HostFeature row =
+            feature(is_file ? "EROFS mounts of files" : "EROFS mounts of loop devices",
+                    try_erofs(scratch, backing));
+        const bool used = chosen && *chosen == backing;
+        row.needed = used || !chosen;
+        row.detail += used ? "used" : "";
+        rows.push_back(std::move(row));
+    }
 }
 
 HostFeature probe_erofs_directio(const Scratch& scratch) {
@@ -142,7 +169,7 @@ class OneDisk final : public DiskBackend {
 };
 
 /// A disk server, and an EROFS image mounted over its disk.
-HostFeature probe_fuse(const Scratch& scratch) {
+HostFeature probe_fuse(const Scratch& scratch, ErofsBacking backing) {
     OneDisk backend;
     auto server = DiskServer::mount(scratch.path("disks"), backend);
     Result<void> mounted;
@@ -152,7 +179,8 @@ HostFeature probe_fuse(const Scratch& scratch) {
         const std::string target = scratch.path("target");
         mounted = and_unmount(mount_erofs({.image_path = scratch.path("image"),
                                            .device_path = (*server)->disk_path(1),
-                                           .target = target}),
+                                           .target = target,
+                                           .backing = backing}),
                               target);
     }
     return feature("FUSE disks under EROFS", mounted);
@@ -195,12 +223,20 @@ HostFeature probe_io_uring() {
 
 }  // namespace
 
-std::vector<HostFeature> probe_host(const std::string& directory) {
+Result<ErofsBacking> choose_erofs_backing(const std::string& directory,
+                                          std::optional<ErofsBacking> forced) {
+    TRY(const Scratch scratch, Scratch::make(directory));
+    return choose(scratch, forced);
+}
+
+std::vector<HostFeature> probe_host(const std::string& directory,
+                                    std::optional<ErofsBacking> forced) {
     std::vector<HostFeature> rows{probe_kernel()};
     if (Result<Scratch> scratch = Scratch::make(directory)) {
-        rows.push_back(probe_erofs_files(*scratch));
+        const Result<ErofsBacking> chosen = choose(*scratch, forced);
+        probe_erofs(*scratch, chosen, rows);
         rows.push_back(probe_erofs_directio(*scratch));
-        rows.push_back(probe_fuse(*scratch));
+        rows.push_back(probe_fuse(*scratch, chosen.value_or(ErofsBacking::file)));
         rows.push_back(probe_overlay(*scratch));
     } else {
         rows.push_back(feature("state directory", fail(scratch.error())));

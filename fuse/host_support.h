@@ -3,8 +3,12 @@
 // messages that say what is missing.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "base/result.h"
+#include "fuse/mounts.h"
 
 namespace lazybuild::fuse {
 
@@ -15,9 +19,16 @@ struct HostFeature {
     std::string detail;  ///< what was found, and where it does not work, what to do
 };
 
+/// How EROFS is mounted here: of files where that works, else of loop devices; or as `forced` says.
+/// Found out by mounting, in a temporary directory in `directory`. Errors: neither works, or not
+/// what is forced.
+Result<ErofsBacking> choose_erofs_backing(const std::string& directory,
+                                          std::optional<ErofsBacking> forced);
+
 /// Tries everything that lazy mounts need, one after the other. `directory` is where the daemon
 /// keeps its state: mounts are tried in a temporary directory in it, which is removed again. Takes
 /// a fraction of a second; needs root for most of it, and says so in `detail`. Never fails itself.
-std::vector<HostFeature> probe_host(const std::string& directory);
+std::vector<HostFeature> probe_host(const std::string& directory,
+                                    std::optional<ErofsBacking> forced = std::nullopt);
 
 }  // namespace lazybuild::fuse

@@ -21,6 +21,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "fuse/loop_device.h"
 
 namespace lazybuild::fuse {
 namespace {
@@ -116,9 +117,16 @@ Result<void> raise_read_ahead(const std::set<std::string>& before) {
     return raised;
 }
 
-}  // namespace
+Error mount_failure(const ErofsMount& mount, int failure) {
+    Error error = errno_error(fmt::format("mount EROFS {} with {} on {}", mount.image_path,
+                                          mount.device_path, mount.target),
+                              failure);
+    error.message += erofs_hint(failure);
+    return error;
+}
 
-Result<void> mount_erofs(const ErofsMount& mount) {
+/// Returns how raising the read-ahead went.
+Result<Result<void>> mount_files(const ErofsMount& mount) {
     CHECK_OK(check_option_path(mount.device_path));
     const std::set<std::string> devices_before = erofs_backing_devices();
     const std::string device = "device=" + mount.device_path;
@@ -127,14 +135,28 @@ Result<void> mount_erofs(const ErofsMount& mount) {
     // A kernel that does not know an option says EINVAL, as for a bad image; then both tries fail.
     if (::mount(source, target, "erofs", MS_RDONLY, ("directio," + device).c_str()) != 0 &&
         (errno != EINVAL || ::mount(source, target, "erofs", MS_RDONLY, device.c_str()) != 0)) {
-        const int failure = errno;
-        Error error = errno_error(fmt::format("mount EROFS {} with {} on {}", mount.image_path,
-                                              mount.device_path, mount.target),
-                                  failure);
-        error.message += erofs_hint(failure);
-        return fail(std::move(error));
+        return fail(mount_failure(mount, errno));
     }
-    if (auto raised = raise_read_ahead(devices_before); !raised) {
+    return raise_read_ahead(devices_before);
+}
+
+/// As mount_files. All read-ahead of the mount is that of its first device.
+Result<Result<void>> mount_loop_devices(const ErofsMount& mount) {
+    TRY(const LoopDevice image, LoopDevice::attach(mount.image_path));
+    TRY(const LoopDevice disk, LoopDevice::attach(mount.device_path));
+    if (::mount(image.path().c_str(), mount.target.c_str(), "erofs", MS_RDONLY,
+                ("device=" + disk.path()).c_str()) != 0) {
+        return fail(mount_failure(mount, errno));
+    }
+    return image.set_read_ahead(kReadAheadKib);
+}
+
+}  // namespace
+
+Result<void> mount_erofs(const ErofsMount& mount) {
+    TRY(const Result<void> raised,
+        mount.backing == ErofsBacking::loop ? mount_loop_devices(mount) : mount_files(mount));
+    if (!raised) {
         // Slower, but as good: /sys is read-only in some containers.
         log::warning("read-ahead stays at the kernel's default",
                      {{"mount", mount.target}, {"error", raised.error().message}});

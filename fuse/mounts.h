@@ -19,15 +19,20 @@ namespace lazybuild::fuse {
 /// round trip to the registry eight times as often.
 inline constexpr unsigned kReadAheadKib = 1024;
 
+/// What EROFS is given: the files themselves (Linux 6.12), or loop devices over them.
+enum class ErofsBacking : std::uint8_t { file, loop };
+
 struct ErofsMount {
     std::string image_path;   ///< metadata image, on a real file system (not tmpfs, not overlayfs)
     std::string device_path;  ///< the layer's disk: a file, also one of a FUSE mount
     std::string target;       ///< an existing directory
+    ErofsBacking backing = ErofsBacking::file;
 };
 
 /// Mounts an EROFS image over its disk, read-only, and sets its read-ahead to kReadAheadKib.
 /// Set-user-id files and device nodes work in it: what mounts an overlay on top decides about them.
-/// With `directio` where the kernel has it (6.15), so that a byte is cached once.
+/// Files are mounted with `directio` where the kernel has it (6.15), so that a byte is cached once.
+/// Loop devices go with the mount.
 /// Errors: those of mount(2), with source, target and a hint.
 Result<void> mount_erofs(const ErofsMount& mount);
 

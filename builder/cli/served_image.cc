@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "builder/cli/work.h"
+#include "fuse/host_support.h"
 #include "fuse/mounts.h"
 
 namespace lazybuild::cli {
@@ -49,8 +50,11 @@ Result<std::unique_ptr<ServedImage>> ServedImage::open(Session& session, const M
                                                        layer::FetchOptions options) {
     std::unique_ptr<ServedImage> image{new ServedImage(session, state)};
     TRY(image->store_, store::Store::open(state.store_path()));
-    TRY(image->manager_, layer::LayerManager::open(*image->store_, session.client(),
-                                                   session.reactor(), session.pool(), options));
+    TRY(const fuse::ErofsBacking backing,
+        fuse::choose_erofs_backing(state.store_path(), std::nullopt));
+    TRY(image->manager_,
+        layer::LayerManager::open(*image->store_, session.client(), session.reactor(),
+                                  session.pool(), options, backing));
     return image;
 }
 

@@ -28,16 +28,20 @@ Error unknown_layer(store::LayerId id) {
 }  // namespace
 
 LayerManager::LayerManager(store::Store& store, registry::Client& client, io::Reactor& reactor,
-                           io::Pool& pool, FetchOptions options)
-    : origins_(store, client, reactor, pool), context_(store, origins_, reactor, pool, options) {}
+                           io::Pool& pool, FetchOptions options, fuse::ErofsBacking backing)
+    : origins_(store, client, reactor, pool),
+      context_(store, origins_, reactor, pool, options),
+      backing_(backing) {}
 
 LayerManager::~LayerManager() = default;
 
 Result<std::unique_ptr<LayerManager>> LayerManager::open(store::Store& store,
                                                          registry::Client& client,
                                                          io::Reactor& reactor, io::Pool& pool,
-                                                         FetchOptions options) {
-    std::unique_ptr<LayerManager> manager{new LayerManager(store, client, reactor, pool, options)};
+                                                         FetchOptions options,
+                                                         fuse::ErofsBacking backing) {
+    std::unique_ptr<LayerManager> manager{
+        new LayerManager(store, client, reactor, pool, options, backing)};
     TRY(const std::vector<store::LayerRecord> records, store.layers());
     for (const store::LayerRecord& record : records) {
         if (auto served = manager->serve(record); !served) {
@@ -114,7 +118,8 @@ Result<void> LayerManager::mount(store::LayerId id, std::span<const LowerSnapsho
                               .device_path = served->complete()
                                                  ? store::disk_path(directory)
                                                  : disk_server_->disk_path(disk_number(id)),
-                              .target = target});
+                              .target = target,
+                              .backing = backing_});
 }
 
 Result<void> LayerManager::forget(store::LayerId id) {

@@ -16,6 +16,7 @@
 
 #include "base/result.h"
 #include "fuse/disk_server.h"
+#include "fuse/mounts.h"
 #include "snapshotter/io/shared.h"
 #include "snapshotter/io/task.h"
 #include "snapshotter/layer/chain_image.h"
@@ -34,7 +35,8 @@ class LayerManager final : private fuse::DiskBackend {
     /// the reactor runs.
     static Result<std::unique_ptr<LayerManager>> open(store::Store& store, registry::Client& client,
                                                       io::Reactor& reactor, io::Pool& pool,
-                                                      FetchOptions options);
+                                                      FetchOptions options,
+                                                      fuse::ErofsBacking backing);
     /// close() must have been called, and the reactor must have ended.
     ~LayerManager() override;
 
@@ -68,7 +70,7 @@ class LayerManager final : private fuse::DiskBackend {
     using Identity = std::pair<codec::Digest, codec::Digest>;
 
     LayerManager(store::Store& store, registry::Client& client, io::Reactor& reactor,
-                 io::Pool& pool, FetchOptions options);
+                 io::Pool& pool, FetchOptions options, fuse::ErofsBacking backing);
 
     // fuse::DiskBackend
     std::optional<std::uint64_t> disk_size_bytes(fuse::DiskNumber disk) override;
@@ -84,6 +86,7 @@ class LayerManager final : private fuse::DiskBackend {
 
     BlobOrigins origins_;
     LayerContext context_;
+    const fuse::ErofsBacking backing_;
     std::map<Identity, io::Shared<store::LayerId>> resolving_;  // reactor's thread only
 
     mutable std::shared_mutex mutex_;  // guards layers_

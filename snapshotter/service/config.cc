@@ -75,6 +75,20 @@ std::optional<std::string> set_log_level(const toml::node& node, Config& config)
     return "expected \"debug\", \"info\", \"warning\" or \"error\"";
 }
 
+std::optional<std::string> set_erofs_mounts(const toml::node& node, Config& config) {
+    const auto value = node.value_exact<std::string>();
+    if (value == "auto") {
+        config.erofs_mounts.reset();
+    } else if (value == "file") {
+        config.erofs_mounts = fuse::ErofsBacking::file;
+    } else if (value == "loop") {
+        config.erofs_mounts = fuse::ErofsBacking::loop;
+    } else {
+        return "expected \"auto\", \"file\" or \"loop\"";
+    }
+    return std::nullopt;
+}
+
 using Milliseconds = std::chrono::milliseconds;
 using Seconds = std::chrono::seconds;
 
@@ -87,6 +101,7 @@ const std::map<std::string, Setter>& keys() {
         {"address", text_key(&Config::address)},
         {"log_level", set_log_level},
         {"prepare_timeout_s", number_key<Seconds>(&Config::prepare_timeout, 1, kSecondsMax)},
+        {"erofs_mounts", set_erofs_mounts},
         {"registry.docker_config",
          text_key([](Config& config) -> auto& { return config.registry.auth_file; })},
         {"registry.plain_http",

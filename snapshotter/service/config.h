@@ -4,12 +4,14 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/log.h"
 #include "base/result.h"
+#include "fuse/mounts.h"
 #include "snapshotter/layer/layer_context.h"
 #include "snapshotter/registry/client.h"
 
@@ -24,6 +26,8 @@ struct Config {
     log::Level log_level = log::Level::info;
     /// What containerd waits for a layer before it is pulled in full.
     std::chrono::milliseconds prepare_timeout{30'000};
+    /// Otherwise what works is found out at the start.
+    std::optional<fuse::ErofsBacking> erofs_mounts;
     registry::ClientOptions registry;
     layer::FetchOptions fetch;
 };

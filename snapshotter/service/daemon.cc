@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/notify.h"
+#include "fuse/host_support.h"
 #include "fuse/mounts.h"
 #include "snapshotter/io/pool.h"
 #include "snapshotter/io/reactor.h"
@@ -69,6 +70,18 @@ std::vector<std::string> overlay_options(const store::Store& store) {
     return *std::move(options);
 }
 
+/// Where neither way works, layers are pulled in full, and each says why.
+fuse::ErofsBacking erofs_backing(const Config& config) {
+    const auto chosen = fuse::choose_erofs_backing(config.root, config.erofs_mounts);
+    if (!chosen) {
+        log::warning("EROFS cannot be mounted", {{"reason", chosen.error().message}});
+        return config.erofs_mounts.value_or(fuse::ErofsBacking::file);
+    }
+    log::info("how layers are mounted",
+              {{"erofs_mounts", *chosen == fuse::ErofsBacking::file ? "file" : "loop"}});
+    return *chosen;
+}
+
 void notify(std::string_view state) {
     if (auto notified = notify_service_manager(state); !notified) {
         log::warning("the service manager was not told",
@@ -92,8 +105,8 @@ class Daemon {
         TRY(reactor_, io::Reactor::create());
         reactor_thread_ = std::thread([this] { reactor_->run(); });
         client_.emplace(*reactor_, work_pool_, config_.registry);
-        TRY(manager_,
-            layer::LayerManager::open(*store_, *client_, *reactor_, work_pool_, config_.fetch));
+        TRY(manager_, layer::LayerManager::open(*store_, *client_, *reactor_, work_pool_,
+                                                config_.fetch, erofs_backing(config_)));
         layers_.emplace(*manager_);
         documents_.emplace(*client_);
         snapshotter_.emplace(*store_, *layers_, overlay_options(*store_));

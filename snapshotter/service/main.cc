@@ -58,7 +58,8 @@ int run(const Options& options) {
         return failed(config.error());
     }
     if (options.check) {
-        const std::vector<fuse::HostFeature> features = fuse::probe_host(config->root);
+        const std::vector<fuse::HostFeature> features =
+            fuse::probe_host(config->root, config->erofs_mounts);
         fmt::print("{}", check_report(features));
         return is_usable(features) ? 0 : kFailed;
     }

@@ -36,10 +36,13 @@ c() {
     ctr --address "$CONTAINERD_SOCKET" --namespace "$NAMESPACE" "$@"
 }
 
-# snapshotter_start [OPTION…]: our daemon on an empty root, or after snapshotter_stop on the one it left.
+# snapshotter_start [OPTION…]: our daemon on an empty root, or after snapshotter_stop on the one it left; with
+# the configuration $LAZYBUILD_DAEMON_CONFIG, TOML text.
 snapshotter_start() {
     mkdir -p "$WORK/lazy"
-    "$LAZY_SNAPSHOTTER" --root "$WORK/lazy" --address "$WORK/lazy.sock" "$@" >>"$WORK/snapshotter.log" 2>&1 &
+    printf '%s\n' "${LAZYBUILD_DAEMON_CONFIG:-}" >"$WORK/config.toml"
+    "$LAZY_SNAPSHOTTER" --config "$WORK/config.toml" \
+        --root "$WORK/lazy" --address "$WORK/lazy.sock" "$@" >>"$WORK/snapshotter.log" 2>&1 &
     SNAPSHOTTER_PID=$!
     wait_until 20 test -S "$WORK/lazy.sock" || fail "lazy-snapshotter did not start: see $WORK/snapshotter.log"
 }

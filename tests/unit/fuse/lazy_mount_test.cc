@@ -58,7 +58,8 @@ TestDisks::Content content_of(const FileTree& tree) {
     };
 }
 
-class LazyMountTest : public test::MountTest {
+/// Over the files themselves, and over loop devices.
+class LazyMountTest : public test::MountTest, public ::testing::WithParamInterface<ErofsBacking> {
   protected:
     void SetUp() override {
         MountTest::SetUp();
@@ -68,8 +69,8 @@ class LazyMountTest : public test::MountTest {
         if (::access("/dev/fuse", R_OK | W_OK) != 0) {
             GTEST_SKIP() << "needs /dev/fuse";
         }
-        if (!erofs_works()) {
-            GTEST_SKIP() << "this kernel does not mount EROFS images that are files (Linux 6.12)";
+        if (!erofs_works(GetParam())) {
+            GTEST_SKIP() << "this kernel does not mount EROFS images in this way";
         }
         auto server = DiskServer::mount(path("disks"), disks_);
         ASSERT_OK(server);
@@ -87,7 +88,8 @@ class LazyMountTest : public test::MountTest {
         disks_.add(disk, tree.disk_size_bytes, content_of(tree));
         auto mounted = mount_erofs({.image_path = write_image(tree, name + "-image"),
                                     .device_path = server_->disk_path(disk),
-                                    .target = make_directory(name)});
+                                    .target = make_directory(name),
+                                    .backing = GetParam()});
         EXPECT_TRUE(mounted) << mounted.error().message;
         return path(name);
     }
@@ -118,7 +120,7 @@ std::future<Result<Bytes>> read_elsewhere(const std::string& path, std::uint64_t
                       [=] { return read_range(path, offset_bytes, size_bytes); });
 }
 
-TEST_F(LazyMountTest, shows_every_byte_to_several_readers) {
+TEST_P(LazyMountTest, shows_every_byte_to_several_readers) {
     const FileTree tree = codec::test::everything_tree();
     const std::string top = mount_layer(1, tree);
     const codec::Node& bin = tree.nodes[1];
@@ -140,7 +142,7 @@ TEST_F(LazyMountTest, shows_every_byte_to_several_readers) {
     EXPECT_EQ(equal, 4 * bin.entries.size());
 }
 
-TEST_F(LazyMountTest, mounts_without_reading_and_reads_once) {
+TEST_P(LazyMountTest, mounts_without_reading_and_reads_once) {
     const std::string file = mount_file(1, 1 << 20);
     EXPECT_TRUE(disks_.asked().empty());
     ASSERT_OK(read_range(file, 0, 1 << 20));
@@ -150,7 +152,7 @@ TEST_F(LazyMountTest, mounts_without_reading_and_reads_once) {
     EXPECT_EQ(disks_.asked().size(), asked);
 }
 
-TEST_F(LazyMountTest, reads_ahead_in_requests_of_a_mebibyte) {
+TEST_P(LazyMountTest, reads_ahead_in_requests_of_a_mebibyte) {
     constexpr std::uint64_t kFileBytes = 64 << 20;
     const std::string path = mount_file(1, kFileBytes);
     Result<Fd> file = open_file(path, O_RDONLY);
@@ -173,7 +175,10 @@ TEST_F(LazyMountTest, reads_ahead_in_requests_of_a_mebibyte) {
 }
 
 // As kernels from 6.12 to 6.14 mount it.
-TEST_F(LazyMountTest, reads_without_the_option_directio) {
+TEST_P(LazyMountTest, reads_without_the_option_directio) {
+    if (GetParam() != ErofsBacking::file) {
+        GTEST_SKIP() << "loop devices know no such option";
+    }
     const FileTree tree = codec::test::everything_tree();
     disks_.add(1, tree.disk_size_bytes, content_of(tree));
     const std::string options = "device=" + server_->disk_path(1);
@@ -188,7 +193,7 @@ TEST_F(LazyMountTest, reads_without_the_option_directio) {
     }
 }
 
-TEST_F(LazyMountTest, gives_errors_to_the_reader_and_keeps_none) {
+TEST_P(LazyMountTest, gives_errors_to_the_reader_and_keeps_none) {
     const std::string file = mount_file(1, 1 << 20);
     disks_.set_behaviour(1, [](const test::AskedRead&, ReadReply reply, const TestDisks::Content&) {
         reply.error(EIO);
@@ -204,7 +209,7 @@ TEST_F(LazyMountTest, gives_errors_to_the_reader_and_keeps_none) {
     EXPECT_EQ(*bytes, codec::test::payload(1, 0, 1 << 20));
 }
 
-TEST_F(LazyMountTest, a_failed_part_does_not_spoil_the_rest) {
+TEST_P(LazyMountTest, a_failed_part_does_not_spoil_the_rest) {
     constexpr std::uint64_t kFileBytes = 8 << 20;
     constexpr std::uint64_t kBadBytes = 5 << 20;
     const std::string file = mount_file(1, kFileBytes);
@@ -221,7 +226,7 @@ TEST_F(LazyMountTest, a_failed_part_does_not_spoil_the_rest) {
     EXPECT_EQ(*bytes, codec::test::payload(1, 0, 4 << 20));
 }
 
-TEST_F(LazyMountTest, waits_for_answers_from_other_threads) {
+TEST_P(LazyMountTest, waits_for_answers_from_other_threads) {
     const std::string file = mount_file(1, 4 << 20);
     HeldReads held;
     disks_.set_behaviour(1, held.behaviour());
@@ -235,7 +240,7 @@ TEST_F(LazyMountTest, waits_for_answers_from_other_threads) {
     EXPECT_EQ(*bytes, codec::test::payload(1, 0, 100));
 }
 
-TEST_F(LazyMountTest, maps_files_into_memory) {
+TEST_P(LazyMountTest, maps_files_into_memory) {
     constexpr std::size_t kFileBytes = 100'000;
     Result<Fd> file = open_file(mount_file(1, kFileBytes), O_RDONLY);
     ASSERT_OK(file);
@@ -246,10 +251,11 @@ TEST_F(LazyMountTest, maps_files_into_memory) {
     ::munmap(address, kFileBytes);
 }
 
-TEST_F(LazyMountTest, a_disk_that_does_not_answer_leaves_the_others_alone) {
-    constexpr std::size_t kReaders = 200;
+TEST_P(LazyMountTest, a_disk_that_does_not_answer_leaves_the_others_alone) {
+    // A loop device takes 128 requests at a time.
+    const std::size_t readers_max = GetParam() == ErofsBacking::file ? 200 : 100;
     TreeMaker maker;
-    for (std::size_t i = 0; i < kReaders; ++i) {
+    for (std::size_t i = 0; i < readers_max; ++i) {
         maker.file("file" + std::to_string(i), 1 << 20);
     }
     const std::string stuck = mount_layer(1, maker.finish());
@@ -257,10 +263,10 @@ TEST_F(LazyMountTest, a_disk_that_does_not_answer_leaves_the_others_alone) {
     HeldReads held;
     disks_.set_behaviour(1, held.behaviour());
     std::vector<std::future<Result<Bytes>>> readers;
-    for (std::size_t i = 0; i < kReaders; ++i) {
+    for (std::size_t i = 0; i < readers_max; ++i) {
         readers.push_back(read_elsewhere(stuck + "/file" + std::to_string(i), 0, 1 << 20));
     }
-    held.wait_for(kReaders);
+    held.wait_for(readers_max);
     // Every thread of the server would be taken, were a read to keep one.
     const auto bytes = read_range(file, 0, 4 << 20);
     ASSERT_OK(bytes);
@@ -272,7 +278,7 @@ TEST_F(LazyMountTest, a_disk_that_does_not_answer_leaves_the_others_alone) {
     }
 }
 
-TEST_F(LazyMountTest, stops_with_reads_in_flight_and_fails_reads_from_then_on) {
+TEST_P(LazyMountTest, stops_with_reads_in_flight_and_fails_reads_from_then_on) {
     const std::string file = mount_file(1, 4 << 20);
     ASSERT_OK(read_range(file, 0, 4096));
     HeldReads held;
@@ -287,24 +293,37 @@ TEST_F(LazyMountTest, stops_with_reads_in_flight_and_fails_reads_from_then_on) {
     held.drop();
 }
 
-TEST_F(LazyMountTest, a_disk_that_has_gone_fails_reads) {
+TEST_P(LazyMountTest, a_disk_that_has_gone_fails_reads) {
     const std::string file = mount_file(1, 4 << 20);
     disks_.remove(1);
     EXPECT_FALSE(read_range(file, 0, 4096));
 }
 
-TEST_F(LazyMountTest, a_complete_disk_is_mounted_without_the_server) {
+TEST_P(LazyMountTest, a_complete_disk_is_mounted_without_the_server) {
     TreeMaker maker;
     maker.file("file", 1 << 20);
     const FileTree tree = maker.finish();
     ASSERT_OK(mount_erofs({.image_path = write_image(tree),
                            .device_path = write_disk(tree),
-                           .target = make_directory("local")}));
+                           .target = make_directory("local"),
+                           .backing = GetParam()}));
     server_.reset();
     const auto bytes = read_range(path("local/file"), 0, 1 << 20);
     ASSERT_OK(bytes);
     EXPECT_EQ(*bytes, codec::test::payload(1, 0, 1 << 20));
 }
+
+TEST_P(LazyMountTest, a_layer_without_a_byte_is_mounted) {
+    TreeMaker maker;
+    maker.directory("empty");
+    EXPECT_EQ(::access((mount_layer(1, maker.finish()) + "/empty").c_str(), F_OK), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Backing, LazyMountTest,
+                         ::testing::Values(ErofsBacking::file, ErofsBacking::loop),
+                         [](const auto& tested) {
+                             return tested.param == ErofsBacking::file ? "file" : "loop";
+                         });
 
 }  // namespace
 }  // namespace lazybuild::fuse

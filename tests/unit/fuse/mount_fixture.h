@@ -103,14 +103,15 @@ class MountTest : public ::testing::Test {
         return path(name);
     }
 
-    /// Whether this kernel mounts EROFS images that are files. Tests that need it skip otherwise.
-    bool erofs_works() const {
+    /// Whether this kernel mounts EROFS in this way. Tests that need it skip otherwise.
+    bool erofs_works(ErofsBacking backing = ErofsBacking::file) const {
         codec::test::TreeMaker maker;
         maker.file("file", 1);
         const codec::FileTree tree = maker.finish();
         auto mounted = mount_erofs({.image_path = write_image(tree, "probe-image"),
                                     .device_path = write_disk(tree, "probe-disk"),
-                                    .target = make_directory("probe")});
+                                    .target = make_directory("probe"),
+                                    .backing = backing});
         return mounted && unmount(path("probe"), UnmountMode::now);
     }
 

@@ -29,7 +29,8 @@ class Daemon {
         client_ = std::make_unique<registry::Client>(*reactor_, pool_,
                                                      registry::ClientOptions{.attempts_max = 1});
         thread_ = std::thread{[this] { reactor_->run(); }};
-        auto manager = LayerManager::open(*store_, *client_, *reactor_, pool_, options);
+        auto manager = LayerManager::open(*store_, *client_, *reactor_, pool_, options,
+                                          fuse::ErofsBacking::file);
         EXPECT_TRUE(manager.has_value()) << manager.error().message;
         manager_ = std::move(*manager);
     }

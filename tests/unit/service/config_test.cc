@@ -29,6 +29,7 @@ TEST(Config, takes_every_kind_of_value) {
 root = "/srv/lazy"
 log_level = "debug"
 prepare_timeout_s = 5
+erofs_mounts = "loop"
 [registry]
 docker_config = "/etc/docker.json"
 plain_http = true
@@ -43,6 +44,7 @@ fill_quiet_ms = 250
     EXPECT_EQ(parsed.config.root, "/srv/lazy");
     EXPECT_EQ(parsed.config.log_level, log::Level::debug);
     EXPECT_EQ(parsed.config.prepare_timeout, std::chrono::seconds{5});
+    EXPECT_EQ(parsed.config.erofs_mounts, fuse::ErofsBacking::loop);
     EXPECT_EQ(parsed.config.registry.auth_file, "/etc/docker.json");
     EXPECT_TRUE(parsed.config.registry.plain_http);
     EXPECT_EQ(parsed.config.registry.connections_per_host, 3u);
