@@ -23,6 +23,9 @@ struct FetchOptions {
     /// Fetch the rest and verify the diffID when nobody has waited for bytes for `fill_quiet`.
     bool background_fill = true;
     std::chrono::milliseconds fill_quiet{3'000};
+    /// A layer is resolved only when it has been filled and its diffID verified; the fill then does
+    /// not wait for quiet times.
+    bool verify_first = false;
     /// On-demand requests under way, and layers being filled, at one time.
     std::size_t fetches_max = 16;
     std::size_t fills_max = 2;

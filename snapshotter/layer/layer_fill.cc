@@ -36,7 +36,7 @@ io::Task<FillOutcome> LayerFill::run() {
     if (context_.options.prefetch && record_.prefetch_end_bytes) {
         co_await prefetch();
     }
-    if (!context_.options.background_fill) {
+    if (!context_.options.background_fill && !context_.options.verify_first) {
         co_return FillOutcome::unfinished;
     }
     Result<void> filled = co_await fill();
@@ -136,7 +136,7 @@ io::Task<Result<void>> LayerFill::stream() {
         }
         piece.resize(count);
         co_await or_return(co_await push(std::move(piece)));
-        if (!context_.demand.quiet_for(context_.options.fill_quiet)) {
+        if (yields()) {
             // The connection, and the bytes on their way in it, belong to who waits.
             blob.reset();
             co_await or_return(co_await wait_for_quiet());
@@ -145,8 +145,13 @@ io::Task<Result<void>> LayerFill::stream() {
     co_return Result<void>{};
 }
 
+bool LayerFill::yields() const {
+    return !context_.options.verify_first &&
+           !context_.demand.quiet_for(context_.options.fill_quiet);
+}
+
 io::Task<Result<void>> LayerFill::wait_for_quiet() {
-    while (!context_.demand.quiet_for(context_.options.fill_quiet)) {
+    while (yields()) {
         const io::Wait pause{.deadline = io::deadline_in(kQuietCheck), .cancel = cancel_};
         co_await or_return(co_await io::sleep(context_.reactor, pause));
     }

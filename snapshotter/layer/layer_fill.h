@@ -44,6 +44,7 @@ class LayerFill {
     io::Task<Result<void>> prefetch_pieces(std::uint64_t end_bytes);
     io::Task<Result<void>> fill();
     io::Task<Result<void>> stream();
+    bool yields() const;
     io::Task<Result<void>> wait_for_quiet();
     io::Task<Result<void>> push(Bytes bytes);
     io::Task<Result<FillOutcome>> conclude();

@@ -58,6 +58,7 @@ Result<std::unique_ptr<LayerManager>> LayerManager::open(store::Store& store,
 
 io::Task<Result<store::LayerId>> LayerManager::resolve(LayerRequest request, io::Wait wait) {
     const Identity identity{request.blob, request.toc};
+    const std::optional<codec::Digest> diff_id = request.diff_id;
     auto running = resolving_.find(identity);
     if (running == resolving_.end()) {
         running = resolving_
@@ -66,7 +67,36 @@ io::Task<Result<store::LayerId>> LayerManager::resolve(LayerRequest request, io:
                       .first;
     }
     io::Shared<store::LayerId> shared = running->second;
-    co_return co_await shared.result(std::move(wait));
+    const store::LayerId id = co_await or_return(co_await shared.result(wait));
+    if (std::shared_ptr<ServedLayer> served = find(id);
+        served != nullptr && context_.options.verify_first) {
+        co_await or_return(co_await ServedLayer::await_complete(std::move(served), wait));
+    }
+    co_await or_return(co_await check_claim(id, diff_id));
+    co_return id;
+}
+
+// One layer, two images: what its content was checked against is the claim of the first. Whoever
+// claims something else may be lying, and would have it mounted under another layer's name.
+io::Task<Result<void>> LayerManager::check_claim(store::LayerId id,
+                                                 std::optional<codec::Digest> diff_id) {
+    store::Store& records = context_.store;
+    auto look = [&records, id] { return records.layer(id); };
+    const std::optional<store::LayerRecord> layer =
+        co_await or_return(co_await io::run_on(context_.pool, context_.reactor, std::move(look)));
+    if (!layer || !diff_id) {
+        co_return Result<void>{};
+    }
+    const std::optional<codec::Digest>& known =
+        layer->diff_id_verified ? layer->diff_id_verified : layer->diff_id_claimed;
+    if (known != diff_id) {
+        co_return fail(Error{
+            .code = std::errc::permission_denied,
+            .message = fmt::format("this image claims the diffID {} for it; {} {}", diff_id->text(),
+                                   layer->diff_id_verified ? "it has" : "another claims",
+                                   known ? known->text() : "nothing")});
+    }
+    co_return Result<void>{};
 }
 
 io::Task<Result<store::LayerId>> LayerManager::resolve_once(LayerRequest request) {

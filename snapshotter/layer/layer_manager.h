@@ -42,7 +42,9 @@ class LayerManager final : private fuse::DiskBackend {
 
     /// The layer's index is on disk and its disk served. Joins a resolve that is under way, which
     /// goes on when `wait` ends this one; its own limit is `read_timeout` of the options.
-    /// Errors: those of make_index; permission_denied for a quarantined layer.
+    /// With `verify_first` it returns when the layer has been verified.
+    /// Errors: those of make_index; permission_denied for a quarantined layer, and for one whose
+    /// diffID is another than the request claims, or is claimed to be and has not been verified.
     io::Task<Result<store::LayerId>> resolve(LayerRequest request, io::Wait wait);
 
     /// Mounts a layer, as it looks over the snapshots `below` (the topmost first), on the directory
@@ -78,6 +80,7 @@ class LayerManager final : private fuse::DiskBackend {
     void read(fuse::DiskNumber disk, std::uint64_t offset_bytes, std::uint32_t size_bytes,
               fuse::ReadReply reply) override;
 
+    io::Task<Result<void>> check_claim(store::LayerId id, std::optional<codec::Digest> diff_id);
     io::Task<Result<store::LayerId>> resolve_once(LayerRequest request);
     io::Task<Result<store::LayerId>> find_or_make(LayerRequest request);
     Result<std::shared_ptr<ServedLayer>> serve(const store::LayerRecord& record);

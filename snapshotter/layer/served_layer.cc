@@ -31,6 +31,7 @@ ServedLayer::ServedLayer(LayerContext& context, store::LayerRecord record,
       files_(std::move(files)),
       refused_(record_.state == store::LayerState::quarantined),
       complete_(record_.state == store::LayerState::complete),
+      fill_ended_(context_.reactor),
       fetcher_(std::make_shared<ChunkFetcher>(context_, record_.blob, files_, cancel_.token())) {}
 
 Result<std::shared_ptr<ServedLayer>> ServedLayer::open(LayerContext& context,
@@ -97,6 +98,18 @@ io::Task<void> ServedLayer::fill(std::shared_ptr<ServedLayer> self) {
     } else if (outcome == FillOutcome::quarantined) {
         retire(self);
     }
+    self->fill_ended_.set();
+}
+
+io::Task<Result<void>> ServedLayer::await_complete(std::shared_ptr<ServedLayer> self,
+                                                   io::Wait wait) {
+    if (!self->complete()) {
+        co_await io::or_return(co_await self->fill_ended_.wait(std::move(wait)));
+    }
+    if (!self->complete()) {
+        co_return fail(corrupt("the layer could not be verified"));
+    }
+    co_return Result<void>{};
 }
 
 void ServedLayer::retire(const std::shared_ptr<ServedLayer>& self) {

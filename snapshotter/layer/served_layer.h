@@ -11,7 +11,9 @@
 
 #include "base/result.h"
 #include "fuse/disk_server.h"
+#include "snapshotter/io/event.h"
 #include "snapshotter/io/task.h"
+#include "snapshotter/io/wait.h"
 #include "snapshotter/layer/chunk_fetcher.h"
 #include "snapshotter/layer/layer_context.h"
 #include "snapshotter/store/layer_files.h"
@@ -37,6 +39,10 @@ class ServedLayer {
     /// Begins to prefetch and fill, unless it is complete.
     static void begin_fill(const std::shared_ptr<ServedLayer>& self);
 
+    /// Returns when the layer is complete. Thread: the reactor's.
+    /// Errors: bad_message when the fill ended without that; those of `wait`.
+    static io::Task<Result<void>> await_complete(std::shared_ptr<ServedLayer> self, io::Wait wait);
+
     /// Makes durable what has come. Blocks on the disk.
     Result<void> flush() { return files_->presence().flush(); }
     /// The same, for a clean stop.
@@ -59,6 +65,7 @@ class ServedLayer {
     const std::shared_ptr<store::LayerFiles> files_;
     std::atomic<bool> refused_;
     std::atomic<bool> complete_;
+    io::Event fill_ended_;     // reactor's thread
     io::CancelSource cancel_;  // cancelled on the reactor's thread
     const std::shared_ptr<ChunkFetcher> fetcher_;
 };

@@ -89,6 +89,15 @@ std::optional<std::string> set_erofs_mounts(const toml::node& node, Config& conf
     return std::nullopt;
 }
 
+std::optional<std::string> set_trust(const toml::node& node, Config& config) {
+    const auto value = node.value_exact<std::string>();
+    if (value != "manifest" && value != "verified") {
+        return "expected \"manifest\" or \"verified\"";
+    }
+    config.fetch.verify_first = value == "verified";
+    return std::nullopt;
+}
+
 using Milliseconds = std::chrono::milliseconds;
 using Seconds = std::chrono::seconds;
 
@@ -102,6 +111,7 @@ const std::map<std::string, Setter>& keys() {
         {"log_level", set_log_level},
         {"prepare_timeout_s", number_key<Seconds>(&Config::prepare_timeout, 1, kSecondsMax)},
         {"erofs_mounts", set_erofs_mounts},
+        {"trust", set_trust},
         {"registry.docker_config",
          text_key([](Config& config) -> auto& { return config.registry.auth_file; })},
         {"registry.plain_http",

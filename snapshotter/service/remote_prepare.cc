@@ -72,12 +72,13 @@ io::Clock::duration time_for(const Caller& caller, std::chrono::milliseconds tim
 
 RemotePreparer::RemotePreparer(Snapshotter& snapshotter, LazyLayers& layers,
                                ImageDocuments& documents, io::Reactor& reactor, io::Pool& pool,
-                               std::chrono::milliseconds timeout)
+                               std::chrono::milliseconds timeout, bool verified_only)
     : snapshotter_(snapshotter),
       layers_(layers),
       reactor_(reactor),
       pool_(pool),
       timeout_(timeout),
+      verified_only_(verified_only),
       images_(documents, reactor, timeout),
       ahead_(reactor, kResolvesAheadMax) {}
 
@@ -111,7 +112,7 @@ io::Task<Result<RemoteOutcome>> RemotePreparer::make_or_pull(SnapshotRequest req
     auto look = [this, &request] { return snapshotter_.remote_state(request); };
     auto looked = co_await io::run_on(pool_, reactor_, std::move(look));
     const RemoteState state = co_await or_return(std::move(looked));
-    if (state == RemoteState::ready) {
+    if (state == RemoteState::ready && !verified_only_) {
         co_return RemoteOutcome::attached;
     }
     if (state == RemoteState::quarantined) {

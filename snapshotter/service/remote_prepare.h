@@ -34,9 +34,11 @@ struct Caller {
 class RemotePreparer {
   public:
     /// The arguments outlive this, and this outlives its tasks: the reactor ends first.
-    /// `pool` must not be one whose jobs wait for this.
+    /// `pool` must not be one whose jobs wait for this. `verified_only`: `layers` resolves what has
+    /// been verified only, and a snapshot that is there from before has to be asked about, too.
     RemotePreparer(Snapshotter& snapshotter, LazyLayers& layers, ImageDocuments& documents,
-                   io::Reactor& reactor, io::Pool& pool, std::chrono::milliseconds timeout);
+                   io::Reactor& reactor, io::Pool& pool, std::chrono::milliseconds timeout,
+                   bool verified_only = false);
 
     /// For a request that asks_for_remote. Takes `timeout` at most, and leaves the caller time for
     /// a normal prepare. The layer itself goes on being resolved for whoever asks next.
@@ -61,6 +63,7 @@ class RemotePreparer {
     io::Reactor& reactor_;
     io::Pool& pool_;
     const std::chrono::milliseconds timeout_;
+    const bool verified_only_;
     ImageLayers images_;
     io::Semaphore ahead_;  // layers that are resolved ahead of their Prepare, at one time
     io::CancelSource stopping_;

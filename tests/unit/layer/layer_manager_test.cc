@@ -278,6 +278,37 @@ TEST_F(FillTest, quarantines_a_layer_with_another_diff_id_than_its_image_claims)
     EXPECT_EQ(again.error().code, std::errc::permission_denied);
 }
 
+TEST_F(FillTest, refuses_an_image_that_claims_another_diff_id_for_a_known_layer) {
+    options_.fill_quiet = milliseconds{500};
+    restart();
+    LayerRequest poisoned = request();
+    poisoned.diff_id = layer_.info.blob;
+    const auto id = daemon_->resolve(request());
+    ASSERT_TRUE(id.has_value()) << id.error().message;
+    id_ = *id;
+    EXPECT_EQ(daemon_->resolve(poisoned).error().code, std::errc::permission_denied) << "a claim";
+    ASSERT_TRUE(wait_for_state(store::LayerState::complete));
+    EXPECT_EQ(daemon_->resolve(poisoned).error().code, std::errc::permission_denied) << "a fact";
+    EXPECT_TRUE(daemon_->resolve(request()).has_value());
+}
+
+TEST_F(FillTest, resolves_only_what_has_been_verified_when_it_is_to) {
+    options_.verify_first = true;
+    options_.fill_quiet = std::chrono::hours{1};
+    restart();
+    const auto id = daemon_->resolve(request());
+    ASSERT_TRUE(id.has_value()) << id.error().message;
+    EXPECT_EQ(daemon_->store().layer(*id)->value().state, store::LayerState::complete);
+}
+
+TEST_F(FillTest, never_resolves_a_lie_when_it_is_to_verify_first) {
+    options_.verify_first = true;
+    restart();
+    LayerRequest poisoned = request();
+    poisoned.diff_id = layer_.info.blob;
+    EXPECT_FALSE(daemon_->resolve(poisoned).has_value());
+}
+
 TEST_F(FillTest, goes_on_when_the_origin_comes_back) {
     options_.fill_quiet = milliseconds{500};
     restart();

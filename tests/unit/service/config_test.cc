@@ -30,6 +30,7 @@ root = "/srv/lazy"
 log_level = "debug"
 prepare_timeout_s = 5
 erofs_mounts = "loop"
+trust = "verified"
 [registry]
 docker_config = "/etc/docker.json"
 plain_http = true
@@ -45,6 +46,7 @@ fill_quiet_ms = 250
     EXPECT_EQ(parsed.config.log_level, log::Level::debug);
     EXPECT_EQ(parsed.config.prepare_timeout, std::chrono::seconds{5});
     EXPECT_EQ(parsed.config.erofs_mounts, fuse::ErofsBacking::loop);
+    EXPECT_TRUE(parsed.config.fetch.verify_first);
     EXPECT_EQ(parsed.config.registry.auth_file, "/etc/docker.json");
     EXPECT_TRUE(parsed.config.registry.plain_http);
     EXPECT_EQ(parsed.config.registry.connections_per_host, 3u);
