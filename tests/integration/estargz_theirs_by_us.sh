@@ -20,16 +20,12 @@ push "$layout" plain python:plain
 "$INTEGRATION/entry_types_image.py" "$WORK/entries" plain
 push "$WORK/entries" plain entries:plain
 
-# Left out is what eStargz adds to the tar, and a name that is not UTF-8, which their table of contents says wrong.
-# Their writer rounds times that have fractions.
+# Left out is what eStargz adds to the tar. Their writer rounds times that have fractions. Where their table of contents
+# cannot say a name, the layer is pulled in full.
 except=(--except .no.prefetch.landmark --except stargz.index.json)
-except+=(--except $'not-utf8-\xff\xfe' --except $'not-utf8-\ufffd\ufffd')
 begin=$(date +%s)
 for name in python entries; do
     convert_theirs "$name"
-    "$LAZYBUILD" inspect --toc --json "$REGISTRY/$name:theirs" >"$WORK/$name.json"
-    expect_equal "lazy layers of $name:theirs" "$(manifest "$name:theirs" | jq '.layers | length')" \
-        "$(jq '[.layers[] | select(.lazy)] | length' "$WORK/$name.json")"
     forget_requests
     lazy_pull "$name:theirs"
     [ "$name" != python ] || [ $(($(bytes_served) * 3)) -lt "$(compressed_bytes python:theirs)" ] ||
@@ -41,3 +37,5 @@ for name in python entries; do
         "$WORK/$name-unpacked" "$WORK/$name-lazy" || fail "lazily, $name:theirs is another image"
 done
 expect_equal "output" 1 "$(import_numpy lazy python:theirs)"
+expect_equal "layers with a table of contents" 3 \
+    "$("$LAZYBUILD" inspect --toc --json "$REGISTRY/python:theirs" | jq '[.layers[] | select(.lazy)] | length')"
