@@ -47,8 +47,9 @@ class TarReader {
     /// The next entry, with the unread payload of the one before skipped; nullopt at the end
     /// marker, or where the archive ends cleanly without one. PAX global headers are ignored.
     /// A regular file has entry.size_bytes of payload; everything else has none.
-    /// Errors: bad_message (a checksum, a number, a truncation, an unknown or sparse type; names
-    /// the entry and its offset), over_limit, and those of the source. After one, no more calls.
+    /// Errors: bad_message (a checksum, a number, a truncation, an unknown type), not_supported (a
+    /// sparse file), over_limit; all name the entry and its offset. And those of the source. After
+    /// one, no more calls.
     Result<std::optional<TarEntry>> next();
 
     /// Fills a prefix of `out` (not empty) with the payload of the entry that next() returned last;

@@ -73,6 +73,12 @@ std::string first_said(std::string first, std::string second, std::string third)
     return second.empty() ? std::move(third) : std::move(second);
 }
 
+/// Its payload is not the file's content, but pieces of it behind a map.
+Error sparse(std::string_view how) {
+    return Error{.code = std::errc::not_supported,
+                 .message = fmt::format("a sparse file (GNU, {}), which is not supported", how)};
+}
+
 Result<void> set_type(LayerEntry& entry, char type) {
     switch (type) {
         case '0':
@@ -88,7 +94,7 @@ Result<void> set_type(LayerEntry& entry, char type) {
         case '4': entry.type = FileType::block; return {};
         case '5': entry.type = FileType::directory; return {};
         case '6': entry.type = FileType::fifo; return {};
-        case 'S': return fail(corrupt("sparse files (GNU type S) are not supported in layers"));
+        case 'S': return fail(sparse("type S"));
         default:
             return fail(
                 corrupt(fmt::format("unknown entry type 0x{:02x}",
@@ -128,7 +134,7 @@ Result<void> fill(LayerEntry& entry, const tar_format::Block& block, TarExtensio
     }
     CHECK_OK(set_type(entry, static_cast<char>(block[tar_format::kType.offset_bytes])));
     if (records.sparse) {
-        return fail(corrupt("sparse files (GNU.sparse records) are not supported in layers"));
+        return fail(sparse("GNU.sparse records"));
     }
     CHECK_OK(set_numbers(entry, block, records, tar_format::dialect_of(block)));
     if (entry.kind == LayerEntry::Kind::hardlink || entry.type == FileType::symlink) {

@@ -211,7 +211,11 @@ io::Task<Result<LayerConverter::Outcome>> LayerConverter::keep_as_it_is(codec::D
 Result<LayerConverter::Written> LayerConverter::write(int tar, int blob) const {
     TRY(const FdAccess access, FdAccess::open(tar));
     PatientSink sink{blob, session_.wait().cancel};
-    TRY(codec::EstargzResult made, codec::write_estargz(access, options_, sink));
+    auto written = codec::write_estargz(access, options_, sink);
+    if (!written && written.error().code == std::errc::not_supported) {
+        return Written{.blob = {}, .why_not_lazy = std::move(written).error().message};
+    }
+    TRY(codec::EstargzResult made, std::move(written));
     CHECK_OK(sink.flush());
     TRY(std::string why_not_lazy, why_not_lazy_of(made, blob));
     return Written{.blob = std::move(made), .why_not_lazy = std::move(why_not_lazy)};

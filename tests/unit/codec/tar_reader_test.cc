@@ -175,6 +175,7 @@ TEST(TarReader, sparse_files_are_refused_by_name) {
     const Error gnu = error_of(Archive{}.raw('S', "", file_entry("holes")).end());
     EXPECT_NE(gnu.message.find("\"holes\""), std::string::npos) << gnu.message;
     EXPECT_NE(gnu.message.find("sparse"), std::string::npos) << gnu.message;
+    EXPECT_EQ(gnu.code, std::errc::not_supported);
     const Error pax = error_of(with_records({{"GNU.sparse.major", "1"}}));
     EXPECT_NE(pax.message.find("\"name\""), std::string::npos) << pax.message;
     EXPECT_NE(pax.message.find("sparse"), std::string::npos) << pax.message;
