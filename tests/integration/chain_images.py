@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes small images in which what a layer looks like depends on what lies below it: chain_images.py DIRECTORY.
+"""Writes small images in which what a layer looks like depends on what lies below it: chain_images.py DIRECTORY
+[NAME…].
 
 One OCI layout (tag plain) for each function of IMAGES, named like it: layers without entries for their
 directories over bases that have these with different attributes, have something else there, or nothing;
@@ -92,6 +93,33 @@ FIRST = layer(
 BARE_OPAQUE = ("o/sub/lost", "o/.wh..wh..opq", "o/sub/kept")
 ROOT_OPAQUE = layer(".wh..wh..opq", "new")
 
+# What would speak to overlayfs, or to the host's security module, were it kept.
+HOSTILE = layer(
+    ("opaque/", {"xattrs": {"trusted.overlay.redirect": "/deep", "trusted.overlay.opaque": "y"}}),
+    ("gone/", {"xattrs": {"trusted.overlay.whiteout": "y", "trusted.overlay.origin": "x"}}),
+    ("file", {"xattrs": {"trusted.overlay.metacopy": "", "trusted.overlay.redirect": "/deep/a/b/file"}}),
+    ("deep/", {"xattrs": {"trusted.md5sum": "x", "user.kept": "y"}}),
+)
+# containerd unpacks these, and overlayfs mounted with userxattr would obey them.
+HOSTILE_USER = layer(
+    ("opaque/", {"xattrs": {"user.overlay.redirect": "/deep", "user.overlay.opaque": "y"}}),
+    ("file", {"xattrs": {"user.overlay.metacopy": "", "security.selinux": "a_label"}}),
+)
+SYMLINKED = layer(
+    "real/first", ("link", {"kind": SYMLINK, "linkname": "real"}), "link/second", ("link/sub/", {"mode": 0o700}),
+    ("real/up", {"kind": SYMLINK, "linkname": "../../../real/./sub"}), "link/up/third", "link/.wh.absent",
+    ("abs", {"kind": SYMLINK, "linkname": "/link/up"}), "abs/fourth", "abs/.wh..wh..opq",
+    ("hard", {"kind": tarfile.LNKTYPE, "linkname": "abs/fourth"}),
+)
+
+
+def many(tar):
+    """A directory of 100,000 entries."""
+    entry_types_image.add(tar, "many/", kind=DIRECTORY)
+    for number in range(100_000):
+        entry_types_image.add(tar, f"many/{number:x}", kind=SYMLINK, linkname="x", mode=0o777)
+
+
 IMAGES = {
     "bare-over-one": [base(0o751, 40), BARE],
     "bare-over-two": [base(0o710, 60), MIDDLE, BARE],
@@ -103,11 +131,17 @@ IMAGES = {
     "first-not-lazy": [layer(*BARE_OPAQUE)],
     "bare-over-unpacked": [base(0o751, 40, *BARE_OPAQUE), BARE],
     "root-opaque": [base(0o751, 40), ROOT_OPAQUE],
+    "hostile": [base(0o751, 40), HOSTILE],
+    "symlinked": [base(0o751, 40), SYMLINKED],
+    "many": [many, layer("many/.wh.2a", "many/new", "many/2b")],
 }
+# Not what containerd unpacks, on purpose: written when it is named.
+INEXACT = {"hostile-user": [base(0o751, 40), HOSTILE_USER]}
 
 
-def main(directory):
-    for name, members in IMAGES.items():
+def main(directory, *names):
+    for name in names or IMAGES:
+        members = (IMAGES | INEXACT)[name]
         layout = os.path.join(directory, name)
         layers = [oci_layout.write_layer(layout, add) for add in members]
         oci_layout.write_image(layout, "plain", layers, [name] * len(layers), {"Cmd": ["/none"]})

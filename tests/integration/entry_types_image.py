@@ -70,6 +70,8 @@ def add_files(tar):
     add(tar, "files/setgid", data=b"s", mode=0o2755)
     add(tar, "files/no-rights", data=b"n", mode=0)
     add(tar, "files/large-id", uid=LARGE_ID, gid=LARGE_ID - 1, uname="somebody", gname="some group")
+    for uid in (2**31 - 1, 2**31, 2**32 - 2):
+        add(tar, f"files/uid-{uid}", uid=uid, gid=uid)
     add(tar, "files/before-1970", mtime=BEFORE_1970)
     add(tar, "files/after-2038", mtime=AFTER_2038)
     add(tar, "files/fraction", mtime=1_600_000_000.25)
