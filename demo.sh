@@ -20,6 +20,7 @@ build() {
     cmake --install build/release --prefix "$WORK/usr" >/dev/null
     export LAZYBUILD=$WORK/usr/bin/lazybuild
     export LAZY_SNAPSHOTTER=$WORK/usr/bin/lazy-snapshotter
+    export LAZY_KEEPER=$WORK/usr/bin/lazy-keeper
 }
 
 publish() {
@@ -34,7 +35,7 @@ publish() {
 fresh_host() {
     local old
     containerd_stop
-    snapshotter_stop
+    snapshotter_stop INT
     unmount_below "$WORK/lazy"
     # Set aside, since deleting ten thousand files now would be measured with what comes next.
     old=$(mktemp -d "$WORK/old.XXXXXX")
@@ -118,6 +119,7 @@ phase "packages" scripts/install-packages.sh
 harness_start
 phase "build (release)" build
 IMAGE=$(python_image)
+keeper_start
 phase "publish: push, convert to eStargz, push" publish
 phase "measure: full pull and lazy, $ROUNDS times each" compare
 print_table

@@ -38,7 +38,7 @@ function(lazybuild_add_test)
     if(ARG_KIND STREQUAL "integration")
         add_test(NAME ${ARG_NAME} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_SOURCES})
         set_tests_properties(${ARG_NAME} PROPERTIES
-            ENVIRONMENT "LAZYBUILD_BIN=$<TARGET_FILE_DIR:lazybuild>;LAZY_SNAPSHOTTER_BIN=$<TARGET_FILE_DIR:lazy-snapshotter>")
+            ENVIRONMENT "LAZYBUILD_BIN=$<TARGET_FILE_DIR:lazybuild>;LAZY_SNAPSHOTTER_BIN=$<TARGET_FILE_DIR:lazy-snapshotter>;LAZY_KEEPER_BIN=$<TARGET_FILE_DIR:lazy-keeper>")
     elseif(ARG_KIND STREQUAL "fuzz")
         add_executable(fuzz_${ARG_NAME} ${ARG_SOURCES})
         target_link_libraries(fuzz_${ARG_NAME} PRIVATE lazybuild_warnings ${ARG_DEPENDS})

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -189,16 +190,14 @@ HostFeature probe_fuse(const Scratch& scratch, ErofsBacking backing) {
 /// Where an administrator set this, the kernel aborts the whole connection, all layers with it,
 /// when one request takes longer.
 HostFeature probe_fuse_timeout() {
-    const Result<std::string> text =
-        read_file("/proc/sys/fs/fuse/max_request_timeout", kSmallFileBytesMax);
-    const bool unlimited = !text || text->starts_with("0\n");
+    const std::optional<std::chrono::seconds> limit = request_timeout();
     return {.name = "no time limit on FUSE requests",
-            .works = unlimited,
+            .works = !limit,
             .needed = false,
-            .detail = unlimited ? ""
-                                : fmt::format("fs.fuse.max_request_timeout is {} s: read_timeout "
-                                              "must stay below it",
-                                              text->substr(0, text->find('\n')))};
+            .detail = !limit ? ""
+                             : fmt::format("fs.fuse.max_request_timeout is {} s: read_timeout is "
+                                           "shortened to half of it",
+                                           limit->count())};
 }
 
 /// The system call without arguments: EFAULT where it is allowed, EPERM or ENOSYS where a sysctl or
@@ -227,6 +226,20 @@ Result<ErofsBacking> choose_erofs_backing(const std::string& directory,
                                           std::optional<ErofsBacking> forced) {
     TRY(const Scratch scratch, Scratch::make(directory));
     return choose(scratch, forced);
+}
+
+std::optional<std::chrono::seconds> request_timeout() {
+    std::optional<std::chrono::seconds> limit;
+    for (const char* name : {"default_request_timeout", "max_request_timeout"}) {
+        const auto text = read_file(fmt::format("/proc/sys/fs/fuse/{}", name), kSmallFileBytesMax);
+        std::int64_t seconds = 0;
+        if (text &&
+            std::from_chars(text->data(), text->data() + text->size(), seconds).ec == std::errc{} &&
+            seconds > 0 && (!limit || seconds < limit->count())) {
+            limit = std::chrono::seconds{seconds};
+        }
+    }
+    return limit;
 }
 
 std::vector<HostFeature> probe_host(const std::string& directory,

@@ -3,6 +3,7 @@
 // messages that say what is missing.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,10 @@ struct HostFeature {
 /// what is forced.
 Result<ErofsBacking> choose_erofs_backing(const std::string& directory,
                                           std::optional<ErofsBacking> forced);
+
+/// After how long the kernel gives up a FUSE request, and with it the whole connection
+/// (fs.fuse.max_request_timeout and default_request_timeout, Linux 6.14); nullopt: never.
+std::optional<std::chrono::seconds> request_timeout();
 
 /// Tries everything that lazy mounts need, one after the other. `directory` is where the daemon
 /// keeps its state: mounts are tried in a temporary directory in it, which is removed again. Takes

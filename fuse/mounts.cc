@@ -221,6 +221,20 @@ Result<std::string> resolve_mount_point(const std::string& target) {
     return fmt::format("{}/{}", base == "/" ? "" : base, name);
 }
 
+bool is_erofs_of(const MountEntry& mount, const std::string& image_path) {
+    if (mount.type != "erofs") {
+        return false;
+    }
+    if (mount.source == image_path) {
+        return true;
+    }
+    constexpr std::uint64_t kPathBytesMax = 2 * PATH_MAX;  // sysfs adds a newline
+    const std::string backing = fmt::format("/sys/dev/block/{}:{}/loop/backing_file",
+                                            mount.device_major, mount.device_minor);
+    const Result<std::string> file = read_file(backing, kPathBytesMax);
+    return file && *file == image_path + "\n";
+}
+
 Result<std::vector<MountEntry>> mounts_under(const std::string& prefix) {
     Result<std::string> top = resolve_mount_point(prefix);
     if (!top && top.error().code == std::errc::no_such_file_or_directory) {

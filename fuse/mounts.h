@@ -66,6 +66,9 @@ struct MountEntry {
     std::uint32_t device_major = 0, device_minor = 0;
 };
 
+/// True when it is an EROFS mount of this image, directly or through a loop device.
+bool is_erofs_of(const MountEntry& mount, const std::string& image_path);
+
 /// The mounts at `prefix` and below it (whole path components), oldest first: unmount in reverse.
 /// `prefix` is resolved as by resolve_mount_point; where its parent is missing there are none.
 Result<std::vector<MountEntry>> mounts_under(const std::string& prefix);

@@ -35,11 +35,10 @@ LayerManager::LayerManager(store::Store& store, registry::Client& client, io::Re
 
 LayerManager::~LayerManager() = default;
 
-Result<std::unique_ptr<LayerManager>> LayerManager::open(store::Store& store,
-                                                         registry::Client& client,
-                                                         io::Reactor& reactor, io::Pool& pool,
-                                                         FetchOptions options,
-                                                         fuse::ErofsBacking backing) {
+Result<std::unique_ptr<LayerManager>> LayerManager::open(
+    store::Store& store, registry::Client& client, io::Reactor& reactor, io::Pool& pool,
+    FetchOptions options, fuse::ErofsBacking backing,
+    std::optional<fuse::Predecessor> predecessor) {
     std::unique_ptr<LayerManager> manager{
         new LayerManager(store, client, reactor, pool, options, backing)};
     TRY(const std::vector<store::LayerRecord> records, store.layers());
@@ -49,7 +48,15 @@ Result<std::unique_ptr<LayerManager>> LayerManager::open(store::Store& store,
                          {{"layer", record.blob.text()}, {"error", served.error().message}});
         }
     }
-    TRY(manager->disk_server_, fuse::DiskServer::mount(store.disks_directory(), *manager));
+    if (predecessor) {
+        TRY(manager->disk_server_, fuse::DiskServer::take_over(store.disks_directory(), *manager,
+                                                               *std::move(predecessor)));
+        const fuse::Takeover& found = manager->disk_server_->takeover();
+        log::info("took the disks over",
+                  {{"journalled", found.journalled}, {"resent", found.resent}});
+    } else {
+        TRY(manager->disk_server_, fuse::DiskServer::mount(store.disks_directory(), *manager));
+    }
     for (const std::shared_ptr<ServedLayer>& served : manager->all()) {
         ServedLayer::begin_fill(served);
     }
@@ -150,6 +157,15 @@ Result<void> LayerManager::mount(store::LayerId id, std::span<const LowerSnapsho
                                                  : disk_server_->disk_path(disk_number(id)),
                               .target = target,
                               .backing = backing_});
+}
+
+Result<bool> LayerManager::is_mounted(store::LayerId id, std::span<const LowerSnapshot> below,
+                                      const fuse::MountEntry& mount) {
+    if (find(id) == nullptr) {
+        return false;
+    }
+    TRY(const std::string image, image_for_chain(context_.store, id, below));
+    return fuse::is_erofs_of(mount, image);
 }
 
 Result<void> LayerManager::forget(store::LayerId id) {

@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <shared_mutex>
 #include <span>
 #include <string>
@@ -30,13 +31,13 @@ namespace lazybuild::layer {
 class LayerManager final : private fuse::DiskBackend {
   public:
     /// Serves what the store has (without the network: a layer whose origin is away only makes its
-    /// own uncached reads wait) and mounts the disks. Stale mounts below the store's root must be
-    /// gone. A layer whose files are unusable is logged and left out. The arguments outlive this;
-    /// the reactor runs.
-    static Result<std::unique_ptr<LayerManager>> open(store::Store& store, registry::Client& client,
-                                                      io::Reactor& reactor, io::Pool& pool,
-                                                      FetchOptions options,
-                                                      fuse::ErofsBacking backing);
+    /// own uncached reads wait) and mounts the disks, or goes on with `predecessor`'s; without one,
+    /// stale mounts below the store's root must be gone. A layer whose files are unusable is logged
+    /// and left out. The arguments outlive this; the reactor runs.
+    static Result<std::unique_ptr<LayerManager>> open(
+        store::Store& store, registry::Client& client, io::Reactor& reactor, io::Pool& pool,
+        FetchOptions options, fuse::ErofsBacking backing,
+        std::optional<fuse::Predecessor> predecessor = std::nullopt);
     /// close() must have been called, and the reactor must have ended.
     ~LayerManager() override;
 
@@ -53,6 +54,12 @@ class LayerManager final : private fuse::DiskBackend {
     Result<void> mount(store::LayerId id, std::span<const LowerSnapshot> below,
                        const std::string& target);
 
+    /// True when `mount` is what mount() would make of this layer over `below`, so that a
+    /// predecessor's can stay. It is taken for granted that it is on this store's disks or files.
+    /// Errors: those of image_for_chain.
+    Result<bool> is_mounted(store::LayerId id, std::span<const LowerSnapshot> below,
+                            const fuse::MountEntry& mount);
+
     /// No snapshot needs it any more: its tasks end, its record and files go. The mounts on it must
     /// be gone. Unknown is fine. Errors: operation_not_permitted while a snapshot names it.
     Result<void> forget(store::LayerId id);
@@ -63,6 +70,12 @@ class LayerManager final : private fuse::DiskBackend {
     /// Takes the disks away if no mount of a layer is left anywhere: true; close() comes next.
     /// Otherwise nothing changes: false.
     Result<bool> unmount_unused_disks() { return disk_server_->unmount_unused(); }
+
+    /// For a keeper, and by it for a successor.
+    Result<fuse::Handover> duplicate_disks() const { return disk_server_->duplicate(); }
+    /// Serves the disks no more, and leaves them, and whoever waits, to a successor; close() comes
+    /// next.
+    void leave_disks() { disk_server_->leave(); }
 
     /// Takes the disks away (waiting reads fail) and notes that the stop was clean.
     void close();

@@ -108,6 +108,7 @@ const std::map<std::string, Setter>& keys() {
     static const std::map<std::string, Setter> all = {
         {"root", text_key(&Config::root)},
         {"address", text_key(&Config::address)},
+        {"keeper", text_key(&Config::keeper)},
         {"log_level", set_log_level},
         {"prepare_timeout_s", number_key<Seconds>(&Config::prepare_timeout, 1, kSecondsMax)},
         {"erofs_mounts", set_erofs_mounts},
@@ -229,6 +230,10 @@ Result<void> check_config(const Config& config) {
             invalid(fmt::format("root {:?} has a space or one of , : \\ \" in it, which "
                                 "overlayfs cannot mount",
                                 config.root)));
+    }
+    if (config.keeper != kNoKeeper && !config.keeper.starts_with('/')) {
+        return fail(invalid(fmt::format("keeper must be an absolute path, or {}, not {:?}",
+                                        kNoKeeper, config.keeper)));
     }
     if (!config.address.starts_with('/')) {
         return fail(

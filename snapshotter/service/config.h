@@ -18,11 +18,15 @@
 namespace lazybuild::service {
 
 inline constexpr const char* kDefaultConfigPath = "/etc/lazy-snapshotter/config.toml";
+/// In place of the keeper's socket: do without.
+inline constexpr std::string_view kNoKeeper = "none";
 inline constexpr std::uint64_t kConfigBytesMax = 1 << 20;
 
 struct Config {
     std::string root = "/var/lib/lazy-snapshotter";
     std::string address = "/run/lazy-snapshotter/lazy-snapshotter.sock";
+    /// The socket of the process that keeps the disks' FUSE connection, or kNoKeeper.
+    std::string keeper = "/run/lazy-snapshotter/keeper.sock";
     log::Level log_level = log::Level::info;
     /// What containerd waits for a layer before it is pulled in full.
     std::chrono::milliseconds prepare_timeout{30'000};

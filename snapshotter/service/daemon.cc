@@ -19,6 +19,7 @@
 #include "snapshotter/io/reactor.h"
 #include "snapshotter/layer/layer_manager.h"
 #include "snapshotter/registry/client.h"
+#include "snapshotter/service/kept_disks.h"
 #include "snapshotter/service/managed_layers.h"
 #include "snapshotter/service/overlay_mounts.h"
 #include "snapshotter/service/remote_prepare.h"
@@ -35,14 +36,16 @@ namespace {
 constexpr unsigned kServiceThreads = 8;
 constexpr unsigned kWorkThreadsMin = 2;
 constexpr unsigned kWorkThreadsMax = 16;
-constexpr std::chrono::seconds kFlushInterval{5};
+constexpr std::chrono::seconds kCheckInterval{1};  // of the keeper
+constexpr int kChecksPerFlush = 5;
 constexpr std::chrono::seconds kStopGrace{5};
 
 unsigned work_threads() {
     return std::clamp(std::thread::hardware_concurrency(), kWorkThreadsMin, kWorkThreadsMax);
 }
 
-/// What a process that was killed has left mounted. Only below our own directories, newest first.
+/// What a process that was killed has left mounted, when its disks cannot be gone on with. Only
+/// below our own directories, newest first.
 Result<void> unmount_stale(const store::Store& store) {
     const std::string snapshots = store.root() + "/snapshots";
     TRY(std::vector<fuse::MountEntry> mounts, fuse::mounts_under(snapshots));
@@ -59,6 +62,20 @@ Result<void> unmount_stale(const store::Store& store) {
         log::info("unmounted what was left over", {{"mounts", mounts.size()}});
     }
     return {};
+}
+
+/// The kernel aborts the whole connection when one request is older than its limit, so that reads
+/// must end earlier: by half, because one that waited while this was restarted begins anew.
+layer::FetchOptions fetch_options(const Config& config) {
+    layer::FetchOptions options = config.fetch;
+    const std::optional<std::chrono::seconds> limit = fuse::request_timeout();
+    if (limit && options.read_timeout > *limit / 2) {
+        options.read_timeout = *limit / 2;
+        log::warning(
+            "read_timeout is shortened: it must stay below fs.fuse.max_request_timeout",
+            {{"limit_s", limit->count()}, {"read_timeout_ms", options.read_timeout.count()}});
+    }
+    return options;
 }
 
 std::vector<std::string> overlay_options(const store::Store& store) {
@@ -94,19 +111,33 @@ void notify(std::string_view state) {
 class Daemon {
   public:
     explicit Daemon(const Config& config)
-        : config_(config), work_pool_(work_threads()), service_pool_(kServiceThreads) {}
+        : config_(config),
+          work_pool_(work_threads()),
+          service_pool_(kServiceThreads),
+          kept_(config.keeper, config.root) {}
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
-    ~Daemon() { stop(); }
+    /// Also when start() fails: what a predecessor left is not taken away for that.
+    ~Daemon() {
+        leaving_ = leaving_ || check_keeper();
+        stop();
+    }
 
     Result<void> start() {
         TRY(store_, store::Store::open(config_.root));
-        CHECK_OK(unmount_stale(*store_));
+        auto predecessor = kept_.take(store_->disks_directory());
+        if (!predecessor) {
+            CHECK_OK(unmount_stale(*store_));
+        }
         TRY(reactor_, io::Reactor::create());
         reactor_thread_ = std::thread([this] { reactor_->run(); });
         client_.emplace(*reactor_, work_pool_, config_.registry);
         TRY(manager_, layer::LayerManager::open(*store_, *client_, *reactor_, work_pool_,
-                                                config_.fetch, erofs_backing(config_)));
+                                                fetch_options(config_), erofs_backing(config_),
+                                                std::move(predecessor)));
+        // Before the first mount is made on these disks: see Snapshotter::restore.
+        TRY(fuse::Handover handover, manager_->duplicate_disks());
+        kept_.keep(std::move(handover));
         layers_.emplace(*manager_);
         documents_.emplace(*client_);
         snapshotter_.emplace(*store_, *layers_, overlay_options(*store_));
@@ -119,6 +150,14 @@ class Daemon {
     }
 
     void flush() { manager_->flush(); }
+    /// Whether the disks would outlive this process.
+    bool check_keeper() { return kept_.check(); }
+
+    /// Leaves the mounts, and whoever waits for bytes, to the next start. Somebody keeps the disks.
+    void leave() {
+        leaving_ = true;
+        stop();
+    }
 
     /// From whatever start() came to. Normal snapshots stay; remote ones are mounted again at the
     /// next start.
@@ -132,9 +171,16 @@ class Daemon {
         }
         if (snapshotter_) {
             snapshotter_->stop_removals();
-            snapshotter_->unmount_all();
+            if (!leaving_) {
+                snapshotter_->unmount_all();
+            }
         }
         if (manager_ != nullptr) {
+            if (leaving_) {
+                manager_->leave_disks();
+            } else {
+                kept_.drop();
+            }
             manager_->close();
         }
         reactor_->stop();
@@ -147,6 +193,8 @@ class Daemon {
     std::unique_ptr<io::Reactor> reactor_;
     io::Pool work_pool_;
     io::Pool service_pool_;
+    KeptDisks kept_;
+    bool leaving_ = false;
     std::optional<registry::Client> client_;
     std::unique_ptr<layer::LayerManager> manager_;
     std::optional<ManagedLayers> layers_;
@@ -179,13 +227,23 @@ Result<void> run_daemon(const Config& config) {
     CHECK_OK(daemon.start());
     log::info("serving", {{"address", config.address}, {"root", config.root}});
     notify("READY=1");
-    const timespec interval{.tv_sec = kFlushInterval.count(), .tv_nsec = 0};
-    while (::sigtimedwait(&stop_signals, nullptr, &interval) < 0) {
-        daemon.flush();
+    const timespec interval{.tv_sec = kCheckInterval.count(), .tv_nsec = 0};
+    int signal = -1;
+    for (int check = 1; signal < 0; ++check) {
+        signal = ::sigtimedwait(&stop_signals, nullptr, &interval);
+        if (check % kChecksPerFlush == 0) {
+            daemon.flush();
+        }
+        daemon.check_keeper();
     }
-    log::info("stopping");
+    const bool leaves = signal == SIGTERM && daemon.check_keeper();
+    log::info("stopping", {{"mounts", leaves ? "stay: the keeper has the disks" : "go"}});
     notify("STOPPING=1");
-    daemon.stop();
+    if (leaves) {
+        daemon.leave();
+    } else {
+        daemon.stop();
+    }
     return {};
 }
 

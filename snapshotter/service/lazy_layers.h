@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "fuse/mounts.h"
 #include "snapshotter/io/task.h"
 #include "snapshotter/io/wait.h"
 #include "snapshotter/layer/chain_image.h"
@@ -27,6 +28,9 @@ class LazyLayers {
     /// topmost first. No network. Blocks: pool threads only. One call at a time.
     virtual Result<void> mount(store::LayerId id, std::span<const layer::LowerSnapshot> below,
                                const std::string& target) = 0;
+    /// True when `mount`, a predecessor's, is what mount() would make, and can stay. As mount().
+    virtual Result<bool> is_mounted(store::LayerId id, std::span<const layer::LowerSnapshot> below,
+                                    const fuse::MountEntry& mount) = 0;
     /// Its record, files and tasks go. No snapshot names it, and nothing has it mounted.
     /// Blocks: pool threads only.
     virtual Result<void> forget(store::LayerId id) = 0;

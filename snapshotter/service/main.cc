@@ -25,6 +25,7 @@ struct Options {
     std::optional<std::string> config_path;
     std::optional<std::string> root;
     std::optional<std::string> address;
+    std::optional<std::string> keeper;
     bool check = false;
 };
 
@@ -42,6 +43,9 @@ Result<Config> effective_config(const Options& options) {
     }
     if (options.address) {
         parsed.config.address = *options.address;
+    }
+    if (options.keeper) {
+        parsed.config.keeper = *options.keeper;
     }
     CHECK_OK(check_config(parsed.config));
     return parsed.config;
@@ -84,6 +88,9 @@ int main_in_namespace(int argc, char** argv) {
         ->type_name("DIR");
     app.add_option("--address", options.address,
                    fmt::format("the socket that containerd connects to [{}]", defaults.address))
+        ->type_name("SOCK");
+    app.add_option("--keeper", options.keeper,
+                   fmt::format("lazy-keeper's socket, or {} [{}]", kNoKeeper, defaults.keeper))
         ->type_name("SOCK");
     app.add_flag("--check", options.check,
                  "say what this kernel and host can do; exit 1 if it is not enough");

@@ -22,6 +22,10 @@ class ManagedLayers final : public LazyLayers {
                        const std::string& target) override {
         return manager_.mount(id, below, target);
     }
+    Result<bool> is_mounted(store::LayerId id, std::span<const layer::LowerSnapshot> below,
+                            const fuse::MountEntry& mount) override {
+        return manager_.is_mounted(id, below, mount);
+    }
     Result<void> forget(store::LayerId id) override { return manager_.forget(id); }
 
   private:

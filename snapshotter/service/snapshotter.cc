@@ -71,27 +71,6 @@ void remove_directory(const std::string& path) {
     }
 }
 
-/// Mounts below the directories of snapshots that `known` does not name: those of snapshots that
-/// were removed while whoever removed them was killed.
-Result<void> unmount_unknown(const store::Store& store, const std::vector<SnapshotRecord>& known) {
-    std::set<std::string> directories;
-    for (const SnapshotRecord& snapshot : known) {
-        directories.insert(std::to_string(std::to_underlying(snapshot.id)));
-    }
-    TRY(const std::string top, fuse::resolve_mount_point(store.root() + "/snapshots"));
-    TRY(const std::vector<fuse::MountEntry> mounts, fuse::mounts_under(top));
-    for (const fuse::MountEntry& mount : mounts | std::views::reverse) {
-        const std::string below =
-            mount.target.substr(std::min(top.size() + 1, mount.target.size()));
-        if (below.empty() || directories.contains(below.substr(0, below.find('/')))) {
-            continue;
-        }
-        CHECK_OK(fuse::unmount(mount.target, fuse::UnmountMode::detach));
-        log::info("unmounted what a removed snapshot had left", {{"path", mount.target}});
-    }
-    return {};
-}
-
 std::string remote_name(const std::vector<SnapshotRecord>& parents, const std::string& ref) {
     // The same chain id over two parents (one pulled, one remote) is two snapshots.
     const std::uint64_t parent = parents.empty() ? 0 : std::to_underlying(parents.front().id);
@@ -117,21 +96,23 @@ Result<void> Snapshotter::restore() {
     std::size_t remote = 0;
     {
         const std::lock_guard held{mutex_};
+        CHECK_OK(adopt_mounts(snapshots));
+        const std::size_t adopted = mounted_.size();
         for (const SnapshotRecord& snapshot : snapshots) {
-            if (!snapshot.layer) {
+            remote += snapshot.layer ? 1 : 0;
+            if (!snapshot.layer || mounted_.contains(snapshot.id)) {
                 continue;
             }
-            ++remote;
             if (auto mounted = mount_remote(snapshot, *snapshot.layer); !mounted) {
                 log::warning("a remote snapshot could not be mounted again",
                              {{"snapshot", snapshot.name}, {"reason", mounted.error().message}});
             }
         }
-        log::info(
-            "restored",
-            {{"snapshots", snapshots.size()}, {"remote", remote}, {"mounted", mounted_.size()}});
+        log::info("restored", {{"snapshots", snapshots.size()},
+                               {"remote", remote},
+                               {"mounted", mounted_.size()},
+                               {"adopted", adopted}});
     }
-    CHECK_OK(unmount_unknown(store_, snapshots));
     CHECK_OK(store_.remove_unknown_directories());
     TRY(const std::vector<store::LayerRecord> layers, store_.layers());
     const std::lock_guard held{mutex_};
@@ -139,6 +120,45 @@ Result<void> Snapshotter::restore() {
         forget_if_unused(layer.id);
     }
     return {};
+}
+
+/// Of what a predecessor has left mounted, keeps what still serves a remote snapshot, and takes
+/// away the rest: half-made and removed snapshots', and those on layers that have changed.
+Result<void> Snapshotter::adopt_mounts(const std::vector<SnapshotRecord>& snapshots) {
+    TRY(const std::string top, fuse::resolve_mount_point(store_.root() + "/snapshots"));
+    TRY(const std::vector<fuse::MountEntry> mounts, fuse::mounts_under(top));
+    std::map<std::string, const SnapshotRecord*> remotes;  // by where they are mounted
+    for (const SnapshotRecord& snapshot : snapshots) {
+        if (snapshot.layer) {
+            remotes[fmt::format("{}/{}/fs", top, std::to_underlying(snapshot.id))] = &snapshot;
+        }
+    }
+    std::size_t removed = 0;
+    for (const fuse::MountEntry& mount : mounts | std::views::reverse) {
+        const auto remote = remotes.find(mount.target);
+        if (mount.target == top) {  // somebody may have put the directory on a disk of its own
+            continue;
+        }
+        // A place with several mounts is nobody's work.
+        if (remote != remotes.end() && is_adoptable(*remote->second, mount) &&
+            std::ranges::count(mounts, mount.target, &fuse::MountEntry::target) == 1) {
+            mounted_[remote->second->id] = *remote->second->layer;
+            continue;
+        }
+        CHECK_OK(fuse::unmount(mount.target, fuse::UnmountMode::detach));
+        ++removed;
+    }
+    if (removed > 0) {
+        log::info("unmounted what was left over", {{"mounts", removed}});
+    }
+    return {};
+}
+
+bool Snapshotter::is_adoptable(const SnapshotRecord& snapshot, const fuse::MountEntry& mount) {
+    const auto below = snapshots_below(snapshot);
+    const Result<bool> same =
+        below ? layers_.is_mounted(*snapshot.layer, *below, mount) : fail(below.error());
+    return same && *same;
 }
 
 void Snapshotter::unmount_all() {
@@ -391,6 +411,14 @@ Result<void> Snapshotter::ensure_mounted(const SnapshotRecord& snapshot) {
 }
 
 Result<void> Snapshotter::mount_remote(const SnapshotRecord& snapshot, LayerId layer) {
+    TRY(const std::vector<layer::LowerSnapshot> below, snapshots_below(snapshot));
+    CHECK_OK(layers_.mount(layer, below, content_directory(store_, snapshot.id)));
+    mounted_[snapshot.id] = layer;
+    return {};
+}
+
+Result<std::vector<layer::LowerSnapshot>> Snapshotter::snapshots_below(
+    const SnapshotRecord& snapshot) const {
     std::vector<layer::LowerSnapshot> below;
     if (!snapshot.parent.empty()) {
         TRY(const std::vector<SnapshotRecord> chain, store_.chain(snapshot.parent));
@@ -400,9 +428,7 @@ Result<void> Snapshotter::mount_remote(const SnapshotRecord& snapshot, LayerId l
                              .directory = content_directory(store_, lower.id)});
         }
     }
-    CHECK_OK(layers_.mount(layer, below, content_directory(store_, snapshot.id)));
-    mounted_[snapshot.id] = layer;
-    return {};
+    return below;
 }
 
 void Snapshotter::unmount_remote(SnapshotId id) {

@@ -44,10 +44,11 @@ class Snapshotter {
     /// The arguments outlive this. `overlay_options` come from probe_overlay_options.
     Snapshotter(store::Store& store, LazyLayers& layers, std::vector<std::string> overlay_options);
 
-    /// At start, when stale mounts are gone: mounts every committed remote snapshot again, from
-    /// what is on this machine. One that cannot be mounted is logged and kept; it is tried again
-    /// when it is used. Removes the mounts, directories and layers that nothing names, among them
-    /// those of snapshots that were removed just before the last end.
+    /// At start: every committed remote snapshot keeps a predecessor's mount, if that still serves
+    /// it, and otherwise is mounted again from what is on this machine. One that cannot be mounted
+    /// is logged and kept; it is tried again when it is used. Removes the mounts, directories and
+    /// layers that nothing names, among them those of snapshots that were removed just before the
+    /// last end.
     Result<void> restore();
     /// At stop: takes away every mount of ours. Snapshots stay as they are.
     void unmount_all();
@@ -95,6 +96,10 @@ class Snapshotter {
     Result<void> attach_new(const SnapshotRequest& request, store::LayerId layer);
     Result<void> attach_again(const store::SnapshotRecord& snapshot, store::LayerId layer);
     Result<void> mount_remote(const store::SnapshotRecord& snapshot, store::LayerId layer);
+    Result<std::vector<layer::LowerSnapshot>> snapshots_below(
+        const store::SnapshotRecord& snapshot) const;
+    Result<void> adopt_mounts(const std::vector<store::SnapshotRecord>& snapshots);
+    bool is_adoptable(const store::SnapshotRecord& snapshot, const fuse::MountEntry& mount);
     void unmount_remote(store::SnapshotId id);
     void forget_if_unused(store::LayerId layer);
 

@@ -41,23 +41,39 @@ c() {
 snapshotter_start() {
     mkdir -p "$WORK/lazy"
     printf '%s\n' "${LAZYBUILD_DAEMON_CONFIG:-}" >"$WORK/config.toml"
+    rm -f "$WORK/lazy.sock" # a killed one's
     "$LAZY_SNAPSHOTTER" --config "$WORK/config.toml" \
-        --root "$WORK/lazy" --address "$WORK/lazy.sock" "$@" >>"$WORK/snapshotter.log" 2>&1 &
+        --root "$WORK/lazy" --address "$WORK/lazy.sock" --keeper "$WORK/keeper.sock" "$@" \
+        >>"$WORK/snapshotter.log" 2>&1 &
     SNAPSHOTTER_PID=$!
     wait_until 20 test -S "$WORK/lazy.sock" || fail "lazy-snapshotter did not start: see $WORK/snapshotter.log"
 }
 
-# snapshotter_stop: fails when the daemon did not end well, be it a crash or a sanitizer's report.
-snapshotter_stop() {
-    snapshotter_end || fail "lazy-snapshotter ended with exit code $? instead of 0"
+# keeper_start: from now on the daemon finds a keeper. Before snapshotter_start, or lazy_start.
+keeper_start() {
+    "$LAZY_KEEPER" --socket "$WORK/keeper.sock" >>"$WORK/keeper.log" 2>&1 &
+    KEEPER_PID=$!
+    wait_until 20 test -S "$WORK/keeper.sock" || fail "lazy-keeper did not start: see $WORK/keeper.log"
 }
 
-# snapshotter_end: the daemon's exit code; 0 when none runs.
+keeper_stop() {
+    [ -n "${KEEPER_PID:-}" ] || return 0
+    stop_process "$KEEPER_PID"
+    KEEPER_PID=
+}
+
+# snapshotter_stop [SIGNAL]: with a keeper, TERM leaves the mounts to the next start, and INT does not. Fails when
+# the daemon did not end well, be it a crash or a sanitizer's report.
+snapshotter_stop() {
+    snapshotter_end "$@" || fail "lazy-snapshotter ended with exit code $? instead of 0"
+}
+
+# snapshotter_end [SIGNAL]: the daemon's exit code; 0 when none runs.
 snapshotter_end() {
     local pid=${SNAPSHOTTER_PID:-}
     [ -n "$pid" ] || return 0
     SNAPSHOTTER_PID=
-    stop_process "$pid"
+    stop_process "$pid" 10 "${1:-TERM}"
     wait "$pid"
 }
 
@@ -174,4 +190,19 @@ wait_for_fill() {
 
 enough_layers_complete() {
     [ "$(layers_complete)" -ge "$1" ]
+}
+
+# connection_of_disks: $FUSE_CONNECTION, the directory of the kernel (fusectl) about the daemon's disks.
+connection_of_disks() {
+    local device
+    mkdir -p "$WORK/fusectl"
+    mount -t fusectl none "$WORK/fusectl"
+    device=$(awk -v target="$WORK/lazy/disks" '$5 == target {print $3}' /proc/self/mountinfo)
+    FUSE_CONNECTION=$WORK/fusectl/${device#*:}
+    [ -d "$FUSE_CONNECTION" ] || fail "the disks have no FUSE connection"
+}
+
+# reads_wait COUNT: at least COUNT requests to the disks are unanswered.
+reads_wait() {
+    [ "$(cat "$FUSE_CONNECTION/waiting")" -ge "$1" ]
 }

@@ -26,6 +26,7 @@ SOURCE=$(cd "$INTEGRATION/../.." && pwd)
 # Where the programs are: ctest says so; by hand the dev build is meant.
 LAZYBUILD=${LAZYBUILD_BIN:-$SOURCE/build/dev/builder/cli}/lazybuild
 LAZY_SNAPSHOTTER=${LAZY_SNAPSHOTTER_BIN:-$SOURCE/build/dev/snapshotter/service}/lazy-snapshotter
+LAZY_KEEPER=${LAZY_KEEPER_BIN:-$SOURCE/build/dev/keeper}/lazy-keeper
 
 # skip REASON: this machine cannot show the behaviour.
 skip() {
@@ -93,7 +94,9 @@ harness_stop() {
     containers_kill
     containerd_stop
     trixie_stop
-    snapshotter_end || { say "FAIL: lazy-snapshotter ended with exit code $?" && status=1; }
+    snapshotter_end INT || { say "FAIL: lazy-snapshotter ended with exit code $?" && status=1; }
+    keeper_stop
+    proxy_stop
     registry_stop
     [ "$status" = 0 ] || [ "$status" = 77 ] || show_logs
     remove_scratch "$WORK"
@@ -103,16 +106,16 @@ harness_stop() {
 # show_logs: the ends of the logs, so that a failure in CI can be understood from its output alone.
 show_logs() {
     local log
-    for log in "$WORK"/snapshotter.log "$WORK"/containerd.log; do
+    for log in "$WORK"/keeper.log "$WORK"/snapshotter.log "$WORK"/containerd.log; do
         [ -s "$log" ] || continue
         say "-- the end of $(basename "$log"):"
         tail -n "${LAZYBUILD_LOG_LINES:-30}" "$log" >&2
     done
 }
 
-# stop_process PID [SECONDS]: asks, waits, then makes it stop.
+# stop_process PID [SECONDS] [SIGNAL]: asks, waits, then makes it stop.
 stop_process() {
-    kill "$1" 2>/dev/null || return 0
+    kill -"${3:-TERM}" "$1" 2>/dev/null || return 0
     wait_until "${2:-10}" process_is_gone "$1" && return 0
     say "process $1 did not stop by itself"
     kill -KILL "$1" 2>/dev/null

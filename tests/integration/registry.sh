@@ -67,3 +67,17 @@ manifest() {
 compressed_bytes() {
     manifest "$1" | jq '[.layers[].size] | add'
 }
+
+# proxy_start: $PROXY, the registry by way of a proxy that stalls while there is a file $WORK/stall.
+proxy_start() {
+    PROXY=127.0.0.1:$(free_port)
+    "$INTEGRATION/stalling_proxy.py" "${PROXY#*:}" "${REGISTRY#*:}" "$WORK" 2>>"$WORK/proxy.log" &
+    PROXY_PID=$!
+    wait_until 15 curl -fsS "http://$PROXY/v2/" || fail "the proxy did not start: see $WORK/proxy.log"
+}
+
+proxy_stop() {
+    [ -n "${PROXY_PID:-}" ] || return 0
+    stop_process "$PROXY_PID"
+    PROXY_PID=
+}

@@ -55,6 +55,36 @@ TEST_F(MountsTest, tells_what_a_mount_is) {
     EXPECT_NE(mounts->front().device_minor, 0U);
 }
 
+TEST_F(MountsTest, knows_an_image_by_its_mount) {
+    if (!erofs_works()) {
+        GTEST_SKIP() << "this kernel does not mount EROFS images that are files (Linux 6.12)";
+    }
+    codec::test::TreeMaker maker;
+    maker.file("file", 1);
+    const codec::FileTree tree = maker.finish();
+    for (const ErofsBacking backing : {ErofsBacking::file, ErofsBacking::loop}) {
+        const std::string image = write_image(tree);
+        auto mounted = mount_erofs({.image_path = image,
+                                    .device_path = write_disk(tree),
+                                    .target = make_directory("erofs"),
+                                    .backing = backing});
+        if (!mounted && backing == ErofsBacking::loop) {
+            GTEST_SKIP() << "no loop devices: " << mounted.error().message;
+        }
+        ASSERT_OK(mounted);
+        const auto mounts = mounts_under(path("erofs"));
+        ASSERT_OK(mounts);
+        ASSERT_EQ(mounts->size(), 1U);
+        EXPECT_TRUE(is_erofs_of(mounts->front(), image));
+        EXPECT_FALSE(is_erofs_of(mounts->front(), image + "2"));
+        EXPECT_FALSE(is_erofs_of(mounts->front(), ""));
+        MountEntry other = mounts->front();
+        other.type = "overlay";
+        EXPECT_FALSE(is_erofs_of(other, image));
+        ASSERT_OK(unmount(path("erofs"), UnmountMode::now));
+    }
+}
+
 TEST_F(MountsTest, finds_mounts_through_symbolic_links) {
     const std::string top = mount_tmpfs("real/top");
     ASSERT_EQ(::symlink("real", path("link").c_str()), 0);

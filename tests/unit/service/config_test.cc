@@ -106,6 +106,12 @@ TEST(Config, paths_must_fit_into_mount_options) {
     EXPECT_TRUE(check_config(config).has_value());
     config.address = "lazy.sock";
     EXPECT_FALSE(check_config(config).has_value());
+    config.address = Config{}.address;
+    EXPECT_TRUE(check_config(config).has_value());
+    config.keeper = "none";
+    EXPECT_TRUE(check_config(config).has_value());
+    config.keeper = "no";
+    EXPECT_FALSE(check_config(config).has_value());
 }
 
 TEST(Config, that_is_missing_is_an_error) {
@@ -120,6 +126,7 @@ TEST(Config, example_is_the_defaults) {
     EXPECT_EQ(parsed.warnings, std::vector<std::string>{});
     EXPECT_EQ(parsed.config.root, defaults.root);
     EXPECT_EQ(parsed.config.address, defaults.address);
+    EXPECT_EQ(parsed.config.keeper, defaults.keeper);
     EXPECT_EQ(parsed.config.prepare_timeout, defaults.prepare_timeout);
     EXPECT_EQ(parsed.config.registry.auth_file, defaults.registry.auth_file);
     EXPECT_EQ(parsed.config.registry.connections_per_host, defaults.registry.connections_per_host);

@@ -107,7 +107,9 @@ class DaemonNotifies : public ::testing::Test {
     }
 
     std::vector<std::string> arguments() {
-        return {"--root", directory_ / "root", "--address", directory_ / "run/lazy.sock"};
+        return {"--root",    directory_ / "root",
+                "--address", directory_ / "run/lazy.sock",
+                "--keeper",  "none"};
     }
     /// One call, without a second try.
     grpc::StatusCode stat_nobody() {

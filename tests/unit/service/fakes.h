@@ -105,6 +105,14 @@ class FakeLayers final : public LazyLayers {
         return {};
     }
 
+    Result<bool> is_mounted(store::LayerId id, std::span<const layer::LowerSnapshot> below,
+                            const fuse::MountEntry& mount) override {
+        static_cast<void>(id);
+        static_cast<void>(below);
+        static_cast<void>(mount);
+        return false;
+    }
+
     Result<void> forget(store::LayerId id) override {
         slow_forgets_.wait(true);
         return store_.delete_layer(id);
