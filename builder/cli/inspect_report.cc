@@ -69,20 +69,6 @@ void for_each_entry(const codec::FileTree& tree, Visit visit) {
     }
 }
 
-// File names come from outside: a terminal must not obey them.
-std::string printable(std::string_view text) {
-    std::string safe;
-    for (const char letter : text) {
-        const auto byte = static_cast<unsigned char>(letter);
-        if (byte < ' ' || byte == 0x7f) {
-            safe += fmt::format("\\x{:02x}", byte);
-        } else {
-            safe += letter;
-        }
-    }
-    return safe;
-}
-
 void print_toc(const codec::Toc& toc, std::string& out) {
     if (toc.prefetch_end_bytes) {
         fmt::format_to(std::back_inserter(out), "    prefetched first: {}\n",
@@ -120,7 +106,7 @@ void print_config(const codec::ImageConfig& config, std::string& out) {
         line("Environment", variable);
     }
     for (const auto& [name, value] : config.labels) {
-        line("Label", name + "=" + value);
+        line("Label", fmt::format("{}={}", name, value));
     }
 }
 

@@ -108,19 +108,24 @@ io::Task<Result<LayerInspection>> inspect_layer(ImageSource& source, codec::Desc
     co_return inspection;
 }
 
+io::Task<Result<Bytes>> read_toc_members(ImageSource& source, codec::Descriptor layer,
+                                         codec::EstargzFooter footer, io::Wait wait) {
+    const std::uint64_t offset = footer.toc_offset_bytes;
+    const std::uint64_t size_bytes = layer.size_bytes - footer.footer_size_bytes - offset;
+    if (size_bytes > kTocMembersBytesMax) {
+        co_return fail(over_limit(fmt::format("layer {}: a TOC of {} compressed bytes",
+                                              layer.digest.text(), size_bytes)));
+    }
+    co_return co_await source.read_range(layer.digest, offset, size_bytes, std::move(wait));
+}
+
 io::Task<Result<codec::Toc>> read_toc(Session& session, ImageSource& source,
                                       codec::Descriptor layer, LayerInspection inspection,
                                       io::Wait wait) {
     ASSERT(inspection.footer.has_value());
     const std::uint64_t offset = inspection.footer->toc_offset_bytes;
-    const std::uint64_t size_bytes =
-        layer.size_bytes - inspection.footer->footer_size_bytes - offset;
-    if (size_bytes > kTocMembersBytesMax) {
-        co_return fail(over_limit(fmt::format("layer {}: a TOC of {} compressed bytes",
-                                              layer.digest.text(), size_bytes)));
-    }
     const Bytes members = co_await io::or_return(
-        co_await source.read_range(layer.digest, offset, size_bytes, std::move(wait)));
+        co_await read_toc_members(source, layer, *inspection.footer, std::move(wait)));
     auto job = [&members, offset, &inspection] {
         return codec::read_toc(members, offset, inspection.toc_digest);
     };

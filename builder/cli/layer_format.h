@@ -36,6 +36,10 @@ struct LayerInspection {
 io::Task<Result<LayerInspection>> inspect_layer(ImageSource& source, codec::Descriptor layer,
                                                 io::Wait wait);
 
+/// The gzip members of an eStargz layer's TOC, where `inspection` found them; not verified.
+io::Task<Result<Bytes>> read_toc_members(ImageSource& source, codec::Descriptor layer,
+                                         codec::EstargzFooter footer, io::Wait wait);
+
 /// An eStargz layer's TOC, as `inspection` found it; verified when its digest is annotated.
 io::Task<Result<codec::Toc>> read_toc(Session& session, ImageSource& source,
                                       codec::Descriptor layer, LayerInspection inspection,

@@ -11,6 +11,7 @@
 #include "builder/cli/cmd_inspect.h"
 #include "builder/cli/cmd_mount.h"
 #include "builder/cli/cmd_pull.h"
+#include "builder/cli/cmd_verify.h"
 #include "builder/cli/console.h"
 #include "builder/cli/suggest.h"
 
@@ -183,6 +184,24 @@ CLI::App* add_umount(CLI::App& app, UmountArgs& args) {
     return command;
 }
 
+CLI::App* add_verify(CLI::App& app, VerifyArgs& args) {
+    CLI::App* command = app.add_subcommand("verify", "Check every digest, down to chunks of files");
+    command->add_option("REF", args.image, "The image")->required();
+    command->add_option("--platform", args.platform, "Which image of an index [the host's]")
+        ->type_name("OS/ARCH");
+    command->add_flag("--json", args.json, "For programs");
+    add_registry_flags(*command, args.registry);
+    command->footer(std::string(kPlaces) +
+                    "Reads every layer once, and keeps nothing. One line on stdout for each layer\n"
+                    "that holds, and for each thing that does not; the exit code is then 1.\n"
+                    "\n"
+                    "Examples:\n"
+                    "  lazybuild verify registry:5000/python:lazy\n"
+                    "  lazybuild verify oci:out:latest --platform linux/arm64\n"
+                    "  lazybuild verify --json app:1 | jq '.layers[] | select(.holds | not)'");
+    return command;
+}
+
 std::vector<std::string> names_of(const CLI::App& app) {
     std::vector<std::string> names;
     for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
@@ -243,6 +262,7 @@ ExitCode run_program(int argc, char** argv, ProcessConsole& console) {
     MountArgs mount;
     PullArgs pull;
     UmountArgs umount;
+    VerifyArgs verify;
     mount.command_line.assign(argv, argv + argc);
     std::function<ExitCode()> chosen;
     add_convert(app, convert)->callback([&] { chosen = [&] { return run(convert, console); }; });
@@ -251,6 +271,7 @@ ExitCode run_program(int argc, char** argv, ProcessConsole& console) {
     add_mount(app, mount)->callback([&] { chosen = [&] { return run(mount, console); }; });
     add_pull(app, pull)->callback([&] { chosen = [&] { return run(pull, console); }; });
     add_umount(app, umount)->callback([&] { chosen = [&] { return run(umount, console); }; });
+    add_verify(app, verify)->callback([&] { chosen = [&] { return run(verify, console); }; });
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForVersion& version) {

@@ -60,6 +60,19 @@ std::string size_text(std::uint64_t size_bytes) {
     return fmt::format("{:.1f} {}", size, kUnits[unit]);
 }
 
+std::string printable(std::string_view text) {
+    std::string safe;
+    for (const char letter : text) {
+        const auto byte = static_cast<unsigned char>(letter);
+        if (byte < ' ' || byte == 0x7f) {
+            safe += fmt::format("\\x{:02x}", byte);
+        } else {
+            safe += letter;
+        }
+    }
+    return safe;
+}
+
 std::string short_digest(const codec::Digest& digest) {
     constexpr std::size_t kHexDigits = 12;
     return "sha256:" + digest.hex().substr(0, kHexDigits);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -18,6 +19,8 @@ io::Task<Result<void>> run_all(Session& session, std::vector<io::Task<Result<voi
 
 /// "31.4 MB": powers of 1000, as registries and disks count.
 std::string size_text(std::uint64_t size_bytes);
+/// Text from an image with its control characters spelt out: it must not steer the terminal.
+std::string printable(std::string_view text);
 /// "sha256:6c3c624b58db": enough to tell blobs of one image apart.
 std::string short_digest(const codec::Digest& digest);
 

@@ -14,22 +14,55 @@ namespace lazybuild::layer {
 using store::ChunkIndex;
 using store::ChunkRecord;
 
-// Takes what one push inflates, and knows which member it is of.
+// Takes what one push inflates.
 class LayerPass::Sink final : public ByteSink {
   public:
     explicit Sink(LayerPass& pass) : pass_(pass) {}
-    Result<void> write(ByteView bytes) override { return pass_.take(bytes); }
+    Result<void> write(ByteView bytes) override {
+        pass_.diff_id_.update(bytes);
+        return pass_.walk_.take(bytes);
+    }
+
+  private:
+    LayerPass& pass_;
+};
+
+// Keeps the chunks that are not here yet; the table must be right about the others too.
+class LayerPass::Keeper final : public codec::ChunkWalk::Visitor {
+  public:
+    explicit Keeper(LayerPass& pass) : pass_(pass) {}
+    Result<void> part(std::size_t chunk, std::uint64_t offset_bytes, ByteView bytes) override {
+        return pass_.keep_part(static_cast<ChunkIndex>(chunk), offset_bytes, bytes);
+    }
+    Result<void> missing(std::size_t chunk) override {
+        const ChunkRecord& record = pass_.files_->chunks().records()[chunk];
+        return fail(
+            corrupt(fmt::format("the table of contents names a chunk at {}+{}, where the "
+                                "blob has none",
+                                record.blob_offset_bytes, record.member_offset_bytes)));
+    }
 
   private:
     LayerPass& pass_;
 };
 
 LayerPass::LayerPass(std::shared_ptr<store::LayerFiles> files)
-    : files_(std::move(files)), gzip_({.on_member = [this](std::uint64_t compressed_offset_bytes) {
-          member_start_ = compressed_offset_bytes;
-          member_offset_ = 0;
+    : files_(std::move(files)),
+      keeper_(std::make_unique<Keeper>(*this)),
+      walk_(
+          files_->chunks().records().size(),
+          [records = files_->chunks().records()](std::size_t chunk) {
+              return codec::ChunkPlace{.blob_offset_bytes = records[chunk].blob_offset_bytes,
+                                       .member_offset_bytes = records[chunk].member_offset_bytes,
+                                       .size_bytes = records[chunk].size_bytes};
+          },
+          *keeper_),
+      gzip_({.on_member = [this](std::uint64_t compressed_offset_bytes) {
+          walk_.begin_member(compressed_offset_bytes);
           return Result<void>{};
       }}) {}
+
+LayerPass::~LayerPass() = default;
 
 Result<void> LayerPass::push(ByteView compressed) {
     blob_digest_.update(compressed);
@@ -40,53 +73,21 @@ Result<void> LayerPass::push(ByteView compressed) {
     return pushed;
 }
 
-Result<void> LayerPass::take(ByteView bytes) {
-    diff_id_.update(bytes);
-    const std::uint64_t begin = member_offset_;
-    const std::uint64_t end = begin + bytes.size();
-    member_offset_ = end;
-
-    // Chunks that start in this piece. The table is in the order of the blob; what it says of a
-    // member that has gone by, or of no member at all, is not there to be found.
-    const auto records = files_->chunks().records();
-    while (next_ < records.size() && records[next_].blob_offset_bytes <= member_start_ &&
-           (records[next_].blob_offset_bytes < member_start_ ||
-            records[next_].member_offset_bytes < end)) {
-        const ChunkRecord& record = records[next_];
-        if (record.blob_offset_bytes < member_start_ || record.member_offset_bytes < begin) {
-            return fail(
-                corrupt(fmt::format("the table of contents names a chunk at {}+{}, where the "
-                                    "blob has none",
-                                    record.blob_offset_bytes, record.member_offset_bytes)));
+Result<void> LayerPass::keep_part(ChunkIndex chunk, std::uint64_t offset_bytes, ByteView bytes) {
+    auto open = std::ranges::find(open_, chunk, &Open::chunk);
+    if (open == open_.end()) {
+        if (offset_bytes != 0 || files_->presence().has(chunk)) {
+            return {};
         }
-        if (!files_->presence().has(next_)) {
-            if (open_.size() == kOpenChunksMax) {
-                return fail(over_limit("too many chunks share the same bytes of the blob"));
-            }
-            open_.push_back({.chunk = next_, .bytes = {}});
-        }
-        ++next_;
+        open = open_.insert(open, Open{.chunk = chunk, .bytes = {}});
     }
-    for (Open& open : open_) {
-        const ChunkRecord& record = records[open.chunk];
-        if (record.blob_offset_bytes != member_start_) {
-            return fail(corrupt(fmt::format("the chunk at {}+{} of the blob ends early",
-                                            record.blob_offset_bytes, record.member_offset_bytes)));
-        }
-        const std::uint64_t from = record.member_offset_bytes + open.bytes.size() - begin;
-        const std::uint64_t to = std::min<std::uint64_t>(
-            bytes.size(), record.member_offset_bytes + record.size_bytes - begin);
-        const ByteView part = bytes.subspan(from, to - from);
-        open.bytes.insert(open.bytes.end(), part.begin(), part.end());
+    open->bytes.insert(open->bytes.end(), bytes.begin(), bytes.end());
+    if (open->bytes.size() != files_->chunks().records()[chunk].size_bytes) {
+        return {};
     }
-    const auto whole = std::ranges::partition(open_, [records](const Open& open) {
-        return open.bytes.size() != records[open.chunk].size_bytes;
-    });
-    for (Open& open : whole) {
-        whole_bytes_ += open.bytes.size();
-        whole_.push_back(std::move(open));
-    }
-    open_.erase(whole.begin(), whole.end());
+    whole_bytes_ += open->bytes.size();
+    whole_.push_back(std::move(*open));
+    open_.erase(open);
     return whole_bytes_ < kVerifiedTogetherBytes ? Result<void>{} : keep_whole();
 }
 
@@ -104,9 +105,7 @@ Result<void> LayerPass::keep_whole() {
 
 Result<LayerPass::Digests> LayerPass::finish() {
     CHECK_OK(gzip_.finish());
-    if (next_ != files_->chunks().records().size() || !open_.empty()) {
-        return fail(corrupt("the table of contents names chunks that are nowhere in the blob"));
-    }
+    CHECK_OK(walk_.finish());
     return Digests{.blob = blob_digest_.finish(), .diff_id = diff_id_.finish()};
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "codec/chunk_walk.h"
 #include "codec/digest.h"
 #include "codec/gzip.h"
 #include "codec/sha256.h"
@@ -23,6 +24,7 @@ class LayerPass {
   public:
     /// Keeps `files` alive.
     explicit LayerPass(std::shared_ptr<store::LayerFiles> files);
+    ~LayerPass();
 
     /// The next bytes of the blob. Errors: bad_message when they do not inflate or a chunk's digest
     /// does not hold; then the pass is over. The chunks before that are kept.
@@ -44,26 +46,23 @@ class LayerPass {
 
   private:
     class Sink;
+    class Keeper;
     // A chunk whose first bytes have come.
     struct Open {
         store::ChunkIndex chunk;
         Bytes bytes;
     };
-    // Files of one content may share their bytes in the blob; more at a time is an attack on
-    // memory.
-    static constexpr std::size_t kOpenChunksMax = 16;
 
-    Result<void> take(ByteView bytes);
+    Result<void> keep_part(store::ChunkIndex chunk, std::uint64_t offset_bytes, ByteView bytes);
     Result<void> keep_whole();
 
     std::shared_ptr<store::LayerFiles> files_;
+    std::unique_ptr<Keeper> keeper_;
+    codec::ChunkWalk walk_;
     codec::GzipStream gzip_;
     codec::Sha256 blob_digest_;
     codec::Sha256 diff_id_;
     std::uint64_t offset_bytes_ = 0;
-    std::uint64_t member_start_ = 0;   // in the blob, of the member that is being inflated
-    std::uint64_t member_offset_ = 0;  // in that member, of the next uncompressed byte
-    store::ChunkIndex next_ = 0;       // the first chunk whose bytes have not come by yet
     std::vector<Open> open_;
     std::vector<Open> whole_;  // to be digested together, at the latest when push() returns
     std::uint64_t whole_bytes_ = 0;

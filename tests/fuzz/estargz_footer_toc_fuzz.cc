@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/assert.h"
+#include "codec/estargz_claims.h"
 #include "codec/estargz_footer.h"
 #include "codec/estargz_toc.h"
 
@@ -33,12 +34,29 @@ void check(const Result<Toc>& toc, std::uint64_t toc_offset_bytes) {
     }
 }
 
+void check(const Result<TocClaims>& claims) {
+    if (!claims) {
+        return;
+    }
+    ChunkPlace last;
+    for (const ClaimedChunk& chunk : claims->chunks) {
+        ASSERT(last <= chunk.place && chunk.place.size_bytes > 0);
+        ASSERT(chunk.file < claims->files.size());
+        const ClaimedFile& file = claims->files[chunk.file];
+        ASSERT(chunk.file_offset_bytes < file.size_bytes);
+        ASSERT(chunk.place.size_bytes <= file.size_bytes - chunk.file_offset_bytes);
+        last = chunk.place;
+    }
+}
+
 constexpr std::uint64_t kTocOffsetBytes = 1 << 20;
 
 void try_blob(ByteView blob) {
     if (as_text(blob).starts_with('{')) {
         MemorySource json(blob);
         check(parse_toc(json, kTocOffsetBytes), kTocOffsetBytes);
+        MemorySource again(blob);
+        check(parse_toc_claims(again));
         return;
     }
     const auto footer = find_estargz_footer(blob);
@@ -53,6 +71,8 @@ void try_blob(ByteView blob) {
     }
     check(read_toc(members.subspan(found.toc_offset_bytes), found.toc_offset_bytes, std::nullopt),
           found.toc_offset_bytes);
+    TocText json(members.subspan(found.toc_offset_bytes));
+    check(parse_toc_claims(json));
 }
 
 }  // namespace

@@ -53,7 +53,7 @@ TEST_F(ProgramTest, prints_its_version_and_help_to_stdout) {
     const Outcome version = run("--version");
     EXPECT_EQ(version.exit_code, 0);
     EXPECT_TRUE(version.out.starts_with("lazybuild ")) << version.out;
-    for (const char* level : {"", "convert", "copy", "inspect", "pull"}) {
+    for (const char* level : {"", "convert", "copy", "inspect", "pull", "verify"}) {
         const Outcome help = run(std::string{level} + " -h");
         EXPECT_EQ(help.exit_code, 0) << level;
         EXPECT_NE(help.out.find("Examples:"), std::string::npos) << help.out;
