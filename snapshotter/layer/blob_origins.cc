@@ -135,6 +135,11 @@ io::Task<Result<std::unique_ptr<registry::BlobStream>>> BlobOrigins::open(
     co_return stream;
 }
 
+io::Task<Result<std::string>> BlobOrigins::first_host(codec::Digest blob) {
+    std::vector<Origin> origins = co_await or_return(co_await origins_of(blob));
+    co_return origins.empty() ? std::string{} : origins.front().host;
+}
+
 // SQLite may wait for its disk, so the question is asked on the pool.
 io::Task<Result<std::vector<Origin>>> BlobOrigins::origins_of(codec::Digest blob) {
     auto job = [this, blob] { return store_.origins(blob); };

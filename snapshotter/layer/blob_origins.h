@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -36,6 +37,9 @@ class BlobOrigins {
     io::Task<Result<std::unique_ptr<registry::BlobStream>>> open(codec::Digest blob,
                                                                  std::uint64_t offset_bytes,
                                                                  io::Wait wait);
+
+    /// The host that is asked first, "" for files: whose limits are to be obeyed (origin_limits.h).
+    io::Task<Result<std::string>> first_host(codec::Digest blob);
 
   private:
     io::Task<Result<std::vector<store::Origin>>> origins_of(codec::Digest blob);

@@ -201,7 +201,9 @@ io::Task<void> ChunkFetcher::carry_out(std::shared_ptr<ChunkFetcher> self,
 io::Task<Result<void>> ChunkFetcher::fetch(Run run) {
     const io::Wait wait{.deadline = io::deadline_in(context_.options.read_timeout),
                         .cancel = cancel_};
-    const io::Permit permit = co_await or_return(co_await context_.fetches.acquire(wait));
+    std::string host = co_await or_return(co_await context_.origins.first_host(blob_));
+    const io::Permit permit =
+        co_await or_return(co_await context_.limits.fetch(std::move(host), wait));
     const auto records = files_->chunks().records();
     const std::uint64_t begin = records[run.begin].blob_offset_bytes;
     std::uint64_t end = 0;

@@ -7,10 +7,10 @@
 
 #include "snapshotter/io/pool.h"
 #include "snapshotter/io/reactor.h"
-#include "snapshotter/io/semaphore.h"
 #include "snapshotter/layer/blob_origins.h"
 #include "snapshotter/layer/demand_clock.h"
 #include "snapshotter/layer/link_estimate.h"
+#include "snapshotter/layer/origin_limits.h"
 #include "snapshotter/store/store.h"
 
 namespace lazybuild::layer {
@@ -26,7 +26,7 @@ struct FetchOptions {
     /// A layer is resolved only when it has been filled and its diffID verified; the fill then does
     /// not wait for quiet times.
     bool verify_first = false;
-    /// On-demand requests under way, and layers being filled, at one time.
+    /// On-demand requests under way, and layers being filled, at one time from one host.
     std::size_t fetches_max = 16;
     std::size_t fills_max = 2;
 };
@@ -40,8 +40,7 @@ struct LayerContext {
           reactor(reactor_),
           pool(pool_),
           options(options_),
-          fetches(reactor_, options_.fetches_max),
-          fills(reactor_, options_.fills_max) {}
+          limits(reactor_, options_.fetches_max, options_.fills_max) {}
 
     store::Store& store;
     BlobOrigins& origins;
@@ -49,9 +48,8 @@ struct LayerContext {
     io::Pool& pool;
     const FetchOptions options;
 
-    LinkEstimate link;      ///< reactor's thread
-    io::Semaphore fetches;  ///< reactor's thread
-    io::Semaphore fills;    ///< reactor's thread
+    LinkEstimate link;    ///< reactor's thread
+    OriginLimits limits;  ///< reactor's thread
     DemandClock demand;
 };
 

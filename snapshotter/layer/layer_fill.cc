@@ -90,8 +90,9 @@ io::Task<Result<void>> LayerFill::prefetch_pieces(std::uint64_t end_bytes) {
 // Streams until the end of the blob, however often the network goes away in between. Wrong bytes
 // get one more try from the start, since they may have been damaged on the way.
 io::Task<Result<void>> LayerFill::fill() {
+    std::string host = co_await or_return(co_await context_.origins.first_host(record_.blob));
     const io::Permit permit =
-        co_await or_return(co_await context_.fills.acquire(as_long_as_wanted()));
+        co_await or_return(co_await context_.limits.fill(std::move(host), as_long_as_wanted()));
     bool started_over = false;
     std::chrono::milliseconds backoff = kRetryFirst;
     while (true) {

@@ -7,7 +7,7 @@ LAZYBUILD_DAEMON_CONFIG=$'[fetch]\nprefetch = false\nbackground_fill = false'
 harness_start
 keeper_start
 lazy_start
-"$INTEGRATION/random_image.py" "$WORK/random" plain 2
+"$INTEGRATION/random_image.py" "$WORK/random" plain 2048
 push "$WORK/random" plain random:plain
 convert random --chunk-size 65536
 lazy_pull random:lazy

@@ -9,7 +9,7 @@ harness_start
 keeper_start
 lazy_start
 proxy_start
-"$INTEGRATION/random_image.py" "$WORK/random" plain 24
+"$INTEGRATION/random_image.py" "$WORK/random" plain 24576
 push "$WORK/random" plain random:plain
 convert random --chunk-size 65536
 REGISTRY=$PROXY
