@@ -12,17 +12,12 @@
 #include <utility>
 
 #include "codec/estargz_toc.h"
-#include "codec/estargz_toc_json.h"
 
 namespace lazybuild::codec {
 namespace {
 
 using Index = std::uint32_t;
 static_assert(kLayerEntriesMax < std::numeric_limits<Index>::max());
-
-bool is_estargz_own(std::string_view path) {
-    return path == kTocName || path == kPrefetchLandmark || path == kNoPrefetchLandmark;
-}
 
 bool is_hard_link(const TarEntry& tar_entry) {
     return tar_entry.entry.kind == LayerEntry::Kind::hardlink;
@@ -131,6 +126,11 @@ Result<void> Sorter::take_parents(std::string_view clean_path) {
 }
 
 }  // namespace
+
+bool is_estargz_own(std::string_view clean_path) {
+    return clean_path == kTocName || clean_path == kPrefetchLandmark ||
+           clean_path == kNoPrefetchLandmark;
+}
 
 Result<EstargzOrder> order_for_estargz(std::vector<TarEntry> entries,
                                        std::span<const std::string> prioritized) {

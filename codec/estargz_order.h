@@ -7,6 +7,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -19,6 +20,9 @@ struct EstargzOrder {
     std::size_t prioritized_count = 0;   ///< of the first of them, parents and targets included
     std::vector<std::string> not_found;  ///< of `prioritized`, as given
 };
+
+/// Landmarks and tables of contents: made anew at each conversion.
+bool is_estargz_own(std::string_view clean_path);
 
 /// Of several entries of one path the last stays. Landmarks and tables of contents of an earlier
 /// conversion go. Each of `prioritized` comes after its parent directories; every hard link comes

@@ -1,29 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes an eStargz blob from a plain tar: the same headers and payloads, byte for byte, but each
-// file (and each chunk of a large one) starts a gzip member of its own, so that it can be fetched
-// alone; files that a container needs to start come first; and a table of contents (TOC) comes
-// last.
+// file (and each chunk of a large one) can be fetched alone, because it lies in a gzip member of
+// its own, or of a few; files that a container needs to start come first; and a table of contents
+// (TOC) comes last.
 //
-// Any gunzip and tar read the result. Entries change places, and an earlier entry of a path that
-// comes again is dropped, so the diffID is a new one.
+// Any gunzip and tar read the result. Entries may change places, and an earlier entry of a path
+// that comes again is dropped, so the diffID is a new one.
+//
+// Two ways to the same bytes: EstargzStream converts a tar while it arrives, when nothing in it has
+// to change places; write_estargz() takes any tar, when all of it is there.
 //
 // Source: eStargz v0.4, and the writer rules of stargz-snapshotter's estargz library.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "base/stream.h"
+#include "base/workers.h"
+#include "codec/byte_budget.h"
 #include "codec/digest.h"
+#include "codec/gzip_member.h"
 
 namespace lazybuild::codec {
 
 struct EstargzOptions {
-    int level = 3;                              ///< kGzipLevelMin to kGzipLevelMax
+    int level = kMemberLevelDefault;            ///< kMemberLevelMin to kMemberLevelMax
     std::uint64_t chunk_size_bytes = 1u << 20;  ///< 4 KiB to kChunkBytesMax
-    std::vector<std::string> prioritized;       ///< paths in the order in which they are needed
+    /// Small files share a member until it holds this much of the tar, at most kChunkBytesMax.
+    /// Smaller, but not for all readers: 0, where none share, is what skopeo's partial pull, the
+    /// verifier of stargz-snapshotter's library and snapshotters before 0.13 need.
+    std::uint64_t min_chunk_size_bytes = 0;
+    std::vector<std::string> prioritized;  ///< paths in the order in which they are needed
 };
 
 struct EstargzResult {
@@ -36,12 +47,47 @@ struct EstargzResult {
     std::vector<std::string> prioritized_missing;
 };
 
-/// Reads `tar` twice. Memory is bounded by the number of entries and chunks, not by their bytes.
-/// Equal input gives equal output (see GzipWriter for its limits).
-/// Errors: invalid_argument for options out of range; those of TarReader for `tar`; bad_message for
-/// a hard link whose target is not a file of the layer; over_limit past kLayerEntriesMax or
-/// kTocBytesMax; those of `tar` and `out`. After an Error `out` holds part of a blob.
+/// Errors: invalid_argument, naming the option that is out of range.
+Result<void> check_options(const EstargzOptions& options);
+
+/// Reads `tar` twice. Memory: bounded by the number of entries, beside EstargzPipeline's.
+/// Equal input gives equal output, whatever the workers (see MemberCompressor for its limits).
+/// Errors: those of check_options() and of TarReader for `tar`; bad_message for a hard link whose
+/// target is not a file of the layer; over_limit past kLayerEntriesMax or kTocBytesMax; those of
+/// `tar` and `out`. After an Error `out` holds part of a blob.
+Result<EstargzResult> write_estargz(const RandomAccess& tar, const EstargzOptions& options,
+                                    Workers& workers, ByteBudget& budget, ByteSink& out);
+/// With no other threads than the caller's.
 Result<EstargzResult> write_estargz(const RandomAccess& tar, const EstargzOptions& options,
                                     ByteSink& out);
+
+/// Takes a tar in pieces. Memory: some ten bytes an entry, beside EstargzPipeline's.
+/// Threads: one caller at a time; `out` is written to on the workers' threads.
+class EstargzStream final : public ByteSink {
+  public:
+    /// `options` pass check_options(), and nothing is prioritised. The others outlive it.
+    EstargzStream(const EstargzOptions& options, Workers& workers, ByteBudget& budget,
+                  ByteSink& out);
+    /// Ends what is under way.
+    ~EstargzStream() override;
+
+    /// May wait for workers and for `out`. Errors: as write_estargz().
+    Result<void> write(ByteView bytes) override;
+    /// The tar has ended. Errors: as write_estargz().
+    Result<EstargzResult> finish();
+
+    /// After an Error: the tar is one for write_estargz(), because a path comes twice, a hard link
+    /// stands before its target, or there is something in it that is not to stay.
+    bool out_of_order() const;
+    /// Why the last call failed; no code when it did not.
+    std::errc failure() const { return failure_; }
+    /// After finish(): the digest of what was written to this, the source's diffID.
+    Digest source_digest();
+
+  private:
+    class Visitor;
+    std::unique_ptr<Visitor> visitor_;
+    std::errc failure_{};
+};
 
 }  // namespace lazybuild::codec

@@ -11,6 +11,7 @@
 // object is of no further use. Threads: one caller at a time.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -100,12 +101,18 @@ class Inflater {
     Bytes discarded_;
 };
 
+/// What every member that we write starts with (RFC 1952, 2.3): deflate, no flags, no time, no
+/// hint, unknown operating system.
+inline constexpr std::array<std::byte, 10> kMemberHeader{
+    std::byte{0x1f}, std::byte{0x8b}, std::byte{8}, std::byte{0}, std::byte{0},
+    std::byte{0},    std::byte{0},    std::byte{0}, std::byte{0}, std::byte{0xff}};
+
 inline constexpr int kGzipLevelMin = 0;
 inline constexpr int kGzipLevelMax = 3;
 
 /// Writes members to `out`, which outlives it. Equal input gives equal output, however the calls to
 /// write() cut it (for one version of ISA-L on one kind of CPU: it picks its matchers by CPU).
-/// Every member starts 1f 8b 08 00 00 00 00 00 00 ff: no name, no time, unknown system.
+/// Whole members, at more levels: MemberCompressor.
 class GzipWriter final : public ByteSink {
   public:
     /// `level`: kGzipLevelMin (fastest, and the only one that makes noise a quarter larger) to

@@ -2,7 +2,6 @@
 #include <isa-l/igzip_lib.h>
 
 #include <algorithm>
-#include <array>
 
 #include "base/assert.h"
 #include "codec/gzip.h"
@@ -14,11 +13,6 @@ namespace {
 /// depend on its content alone.
 constexpr std::size_t kInputBytes = 256 << 10;
 constexpr std::size_t kOutputBytes = 64 << 10;
-
-/// RFC 1952, 2.3: deflate, no flags, no time, no hint, unknown operating system.
-constexpr std::array<std::byte, 10> kMemberHeader{
-    std::byte{0x1f}, std::byte{0x8b}, std::byte{8}, std::byte{0}, std::byte{0},
-    std::byte{0},    std::byte{0},    std::byte{0}, std::byte{0}, std::byte{0xff}};
 
 constexpr std::size_t level_buffer_bytes(int level) {
     switch (level) {

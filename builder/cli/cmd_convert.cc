@@ -237,13 +237,18 @@ ExitCode run(const ConvertArgs& args, Console& console) {
     if (!prioritized) {
         return report_usage(console, kCommand, prioritized.error().context("--prioritize"));
     }
-    const auto transfer = open_transfer(args.source, args.target, args.registry, console, kCommand);
+    codec::EstargzOptions options{.level = args.level,
+                                  .chunk_size_bytes = args.chunk_size_bytes,
+                                  .min_chunk_size_bytes = args.min_chunk_size_bytes,
+                                  .prioritized = *std::move(prioritized)};
+    if (const auto checked = codec::check_options(options); !checked) {
+        return report_usage(console, kCommand, checked.error());
+    }
+    const auto transfer =
+        open_transfer(args.source, args.target, args.registry, console, kCommand, args.jobs);
     if (!transfer) {
         return transfer.error();
     }
-    codec::EstargzOptions options{.level = args.level,
-                                  .chunk_size_bytes = args.chunk_size_bytes,
-                                  .prioritized = *std::move(prioritized)};
     ImageConvert convert(*transfer->session, *transfer->source, *transfer->target,
                          std::move(options));
     const auto digest = transfer->session->run(args.all_platforms ? convert.run_all_platforms()

@@ -8,6 +8,7 @@
 
 #include "builder/cli/console.h"
 #include "builder/cli/session.h"
+#include "codec/gzip_member.h"
 
 namespace lazybuild::cli {
 
@@ -18,8 +19,10 @@ struct ConvertArgs {
     std::string platform;        ///< "": the host's
     bool all_platforms = false;  ///< then `platform` is ""
     std::string prioritize;      ///< a file with one path a line; "": none
-    int level = 3;
+    int level = codec::kMemberLevelDefault;
     std::uint64_t chunk_size_bytes = 4 << 20;
+    std::uint64_t min_chunk_size_bytes = 0;
+    std::size_t jobs = 0;  ///< to kJobsMax; 0: as many as there are processors
     RegistryFlags registry;
 };
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "builder/cli/layer_unpack.h"
 #include "builder/cli/work.h"
 #include "codec/chain_tree.h"
+#include "codec/digest_sink.h"
 #include "codec/estargz_footer.h"
 #include "codec/estargz_toc.h"
 #include "codec/media_type.h"
@@ -17,39 +19,38 @@
 namespace lazybuild::cli {
 namespace {
 
-// Gathers small writes, and ends a long computation when the user wants it to end.
+/// Of tars that are being converted, all layers together.
+constexpr std::uint64_t kBudgetBytesMax = 48 << 20;
+
+// Ends a long computation when the user wants it to end.
 class PatientSink final : public ByteSink {
   public:
-    PatientSink(int fd, io::CancelToken cancel) : file_(fd), cancel_(std::move(cancel)) {
-        buffer_.reserve(kBufferBytes);
-    }
+    PatientSink(int fd, io::CancelToken cancel) : file_(fd), cancel_(std::move(cancel)) {}
 
     Result<void> write(ByteView bytes) override {
-        if (buffer_.size() + bytes.size() > kBufferBytes) {
-            CHECK_OK(flush());
-        }
-        if (bytes.size() >= kBufferBytes) {
-            return file_.write(bytes);
-        }
-        buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
-        return {};
-    }
-
-    Result<void> flush() {
         if (cancel_.cancelled()) {
             return fail(Error{.code = std::errc::operation_canceled, .message = "cancelled"});
         }
-        CHECK_OK(file_.write(buffer_));
-        buffer_.clear();
-        return {};
+        return file_.write(bytes);
     }
 
   private:
-    static constexpr std::size_t kBufferBytes = 1 << 20;
     FdSink file_;
     io::CancelToken cancel_;
-    Bytes buffer_;
 };
+
+// Two chunks for each thread and for the one that feeds them are enough to keep them busy.
+std::uint64_t budget_bytes(std::size_t jobs, std::uint64_t chunk_size_bytes) {
+    constexpr std::uint64_t kChunkBytesMin = 1 << 20;
+    return std::min(2 * (jobs + 1) * std::max(chunk_size_bytes, kChunkBytesMin), kBudgetBytesMax);
+}
+
+// A layer in work holds a chunk beside those that the budget counts, and its compressed form.
+std::size_t layers_at_once(std::size_t jobs, std::uint64_t chunk_size_bytes) {
+    constexpr std::uint64_t kCopies = 3;
+    return static_cast<std::size_t>(
+        std::clamp<std::uint64_t>(kBudgetBytesMax / (kCopies * chunk_size_bytes), 1, jobs));
+}
 
 codec::Descriptor estargz_descriptor(const codec::Descriptor& layer,
                                      const codec::EstargzResult& made) {
@@ -59,6 +60,16 @@ codec::Descriptor estargz_descriptor(const codec::Descriptor& layer,
     descriptor.annotations[std::string{kUncompressedSizeAnnotation}] =
         std::to_string(made.uncompressed_size_bytes);
     return descriptor;
+}
+
+// A layer with what no table of contents can say, or with too much of it, is still a layer.
+bool is_beyond_the_format(std::errc failure) {
+    return failure == std::errc::not_supported || failure == std::errc::argument_out_of_domain;
+}
+
+Error other_diff_id(const codec::Digest& found, const codec::Digest& claimed) {
+    return corrupt(
+        fmt::format("its tar has the diffID {}, the config says {}", found.text(), claimed.text()));
 }
 
 // What was written, read as a snapshotter will: a layer whose mount would not be what an unpack
@@ -71,7 +82,7 @@ Result<std::string> why_not_lazy_of(const codec::EstargzResult& made, int blob) 
     ASSERT(footer.has_value());
     Bytes members(made.blob_size_bytes - tail.size() - footer->toc_offset_bytes);
     CHECK_OK(access.read_at(footer->toc_offset_bytes, members));
-    const auto toc = codec::read_toc(members, footer->toc_offset_bytes, made.toc);
+    auto toc = codec::read_toc(members, footer->toc_offset_bytes, made.toc);
     if (!toc) {
         return toc.error().message;
     }
@@ -79,7 +90,7 @@ Result<std::string> why_not_lazy_of(const codec::EstargzResult& made, int blob) 
         return *why;
     }
     // As a first layer it could not be mounted, and where it will lie is not known here.
-    codec::FileTree tree = toc->tree;
+    codec::FileTree tree = std::move(toc->tree);
     if (auto first = codec::make_first_layer(tree); !first) {
         return first.error().message;
     }
@@ -90,7 +101,13 @@ Result<std::string> why_not_lazy_of(const codec::EstargzResult& made, int blob) 
 
 LayerConverter::LayerConverter(Session& session, ImageSource& source, ImageTarget& target,
                                codec::EstargzOptions options)
-    : session_(session), source_(source), target_(target), options_(std::move(options)) {}
+    : session_(session),
+      source_(source),
+      target_(target),
+      options_(std::move(options)),
+      budget_(budget_bytes(session.jobs(), options_.chunk_size_bytes)),
+      layers_at_once_(session.reactor(), layers_at_once(session.jobs(), options_.chunk_size_bytes)),
+      workers_(static_cast<unsigned>(session.jobs())) {}
 
 io::Task<Result<ConvertedLayer>> LayerConverter::convert(codec::Descriptor layer,
                                                          codec::Digest diff_id) {
@@ -105,9 +122,8 @@ io::Task<Result<ConvertedLayer>> LayerConverter::convert(codec::Descriptor layer
         co_return fail(std::move(outcome).error().context("layer " + layer.digest.text()));
     }
     if (outcome->source_diff_id != diff_id) {
-        co_return fail(corrupt(
-            fmt::format("layer {}: its tar has the diffID {}, the config says {}",
-                        layer.digest.text(), outcome->source_diff_id.text(), diff_id.text())));
+        co_return fail(other_diff_id(outcome->source_diff_id, diff_id)
+                           .context("layer " + layer.digest.text()));
     }
     co_return std::move(outcome->layer);
 }
@@ -130,7 +146,7 @@ io::Task<Result<LayerConverter::Outcome>> LayerConverter::convert_once(codec::De
         co_return Outcome{.layer = {.descriptor = std::move(layer), .diff_id = diff_id},
                           .source_diff_id = diff_id};
     }
-    co_return co_await rewrite(std::move(layer));
+    co_return co_await rewrite(std::move(layer), diff_id);
 }
 
 // A layer that is eStargz already is taken as it is, unless its files are wanted in another order.
@@ -162,31 +178,91 @@ io::Task<Result<bool>> LayerConverter::pass_through(codec::Descriptor layer) {
     co_return true;
 }
 
-io::Task<Result<LayerConverter::Outcome>> LayerConverter::rewrite(codec::Descriptor layer) {
-    const auto begin = std::chrono::steady_clock::now();
+// nullopt: its files have to change places.
+io::Task<Result<std::optional<LayerConverter::Written>>> LayerConverter::write_in_one_go(
+    codec::Descriptor layer) {
+    SpoolFile blob = co_await io::or_return(target_.begin_blob());
+    PatientSink sink{blob.fd(), session_.wait().cancel};
+    codec::EstargzStream stream{options_, workers_, budget_, sink};
+    LayerUnpacker unpacker{stream};
+    const Result<void> pumped =
+        co_await stream_blob(session_, source_, layer, unpacker, session_.wait());
+    auto finish = [&pumped, &unpacker, &stream]() -> Result<codec::EstargzResult> {
+        CHECK_OK(pumped);
+        CHECK_OK(unpacker.finish());
+        return stream.finish();
+    };
+    auto made = co_await io::run_on(session_.pool(), session_.reactor(), std::move(finish));
+    if (stream.out_of_order()) {
+        co_return std::nullopt;
+    }
+    if (!made && is_beyond_the_format(stream.failure())) {
+        co_return Written{.file = std::move(blob), .why_not_lazy = std::move(made).error().message};
+    }
+    if (!made) {
+        co_return fail(std::move(made).error());
+    }
+    const codec::Digest source_diff_id = stream.source_digest();
+    co_return Written{
+        .file = std::move(blob), .blob = *std::move(made), .source_diff_id = source_diff_id};
+}
+
+io::Task<Result<LayerConverter::Written>> LayerConverter::write_in_new_order(
+    codec::Descriptor layer) {
     SpoolFile tar = co_await io::or_return(SpoolFile::create(session_.temporary_directory()));
-    FdSink tar_sink{tar.fd()};
-    LayerUnpacker unpacker{tar_sink};
+    PatientSink tar_sink{tar.fd(), session_.wait().cancel};
+    codec::DigestSink tar_digest{&tar_sink};
+    LayerUnpacker unpacker{tar_digest};
     co_await io::or_return(
         co_await stream_blob(session_, source_, layer, unpacker, session_.wait()));
-    const codec::Digest source_diff_id = co_await io::or_return(unpacker.finish());
+    co_await io::or_return(unpacker.finish());
 
     SpoolFile blob = co_await io::or_return(target_.begin_blob());
-    const int tar_fd = tar.fd();
-    const int blob_fd = blob.fd();
-    auto job = [this, tar_fd, blob_fd] { return write(tar_fd, blob_fd); };
-    const Written written = co_await io::or_return(
+    PatientSink sink{blob.fd(), session_.wait().cancel};
+    auto job = [this, &tar, &sink]() -> Result<codec::EstargzResult> {
+        TRY(const FdAccess access, FdAccess::open(tar.fd()));
+        return codec::write_estargz(access, options_, workers_, budget_, sink);
+    };
+    codec::EstargzResult made = co_await io::or_return(
         co_await io::run_on(session_.pool(), session_.reactor(), std::move(job)));
-    const codec::EstargzResult& made = written.blob;
+    co_return Written{
+        .file = std::move(blob), .blob = std::move(made), .source_diff_id = tar_digest.finish()};
+}
+
+io::Task<Result<LayerConverter::Outcome>> LayerConverter::rewrite(codec::Descriptor layer,
+                                                                  codec::Digest diff_id) {
+    const io::Permit permit =
+        co_await io::or_return(co_await layers_at_once_.acquire(session_.wait()));
+    const auto begin = std::chrono::steady_clock::now();
+    std::optional<Written> written;
+    if (options_.prioritized.empty()) {
+        written = co_await io::or_return(co_await write_in_one_go(layer));
+    }
+    if (!written) {
+        written = co_await io::or_return(co_await write_in_new_order(layer));
+    }
+    if (!written->why_not_lazy.empty()) {
+        co_return co_await keep_as_it_is(std::move(layer), diff_id, written->why_not_lazy);
+    }
+    const codec::EstargzResult& made = written->blob;
+    const codec::Digest source_diff_id = written->source_diff_id;
+    if (source_diff_id != diff_id) {
+        co_return fail(other_diff_id(source_diff_id, diff_id));
+    }
     ++rewritten_;
     for (const std::string& path : made.prioritized_missing) {
         ++missing_[path];
     }
-    if (!written.why_not_lazy.empty()) {
-        co_return co_await keep_as_it_is(std::move(layer), source_diff_id, written.why_not_lazy);
+    const int blob_fd = written->file.fd();
+    auto check = [&made, blob_fd] { return why_not_lazy_of(made, blob_fd); };
+    const std::string why_not_lazy = co_await io::or_return(
+        co_await io::run_on(session_.pool(), session_.reactor(), std::move(check)));
+    if (!why_not_lazy.empty()) {
+        co_return co_await keep_as_it_is(std::move(layer), source_diff_id, why_not_lazy);
     }
     codec::Descriptor descriptor = estargz_descriptor(layer, made);
-    co_await io::or_return(co_await target_.put_blob(descriptor, std::move(blob), session_.wait()));
+    co_await io::or_return(
+        co_await target_.put_blob(descriptor, std::move(written->file), session_.wait()));
 
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
     session_.console().note(fmt::format(
@@ -206,19 +282,6 @@ io::Task<Result<LayerConverter::Outcome>> LayerConverter::keep_as_it_is(codec::D
     layer.media_type = codec::oci_equivalent(layer.media_type);
     co_return Outcome{.layer = {.descriptor = std::move(layer), .diff_id = diff_id},
                       .source_diff_id = diff_id};
-}
-
-Result<LayerConverter::Written> LayerConverter::write(int tar, int blob) const {
-    TRY(const FdAccess access, FdAccess::open(tar));
-    PatientSink sink{blob, session_.wait().cancel};
-    auto written = codec::write_estargz(access, options_, sink);
-    if (!written && written.error().code == std::errc::not_supported) {
-        return Written{.blob = {}, .why_not_lazy = std::move(written).error().message};
-    }
-    TRY(codec::EstargzResult made, std::move(written));
-    CHECK_OK(sink.flush());
-    TRY(std::string why_not_lazy, why_not_lazy_of(made, blob));
-    return Written{.blob = std::move(made), .why_not_lazy = std::move(why_not_lazy)};
 }
 
 std::vector<std::string> LayerConverter::prioritized_nowhere() const {

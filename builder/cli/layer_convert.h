@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Layers of one conversion, from a source to a target, as eStargz.
 //
-// A layer goes: source blob → verified → unpacked into an unlinked temporary file, whose digest
-// must be the diffID of the config → eStargz, into a file of the target → stored. Memory does not
-// depend on the layer's size; disk space for its tar is needed meanwhile.
+// A layer goes: source blob → unpacked → eStargz, into a file of the target → stored, all at the
+// same time and each byte once. When files have to change places, its tar goes through an unlinked
+// temporary file instead. Nothing is stored before the source's digest and diffID were verified.
+// Memory does not depend on the layer's size.
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -14,7 +16,10 @@
 #include "base/result.h"
 #include "builder/cli/image_source.h"
 #include "builder/cli/image_target.h"
+#include "builder/cli/pool_workers.h"
+#include "codec/byte_budget.h"
 #include "codec/estargz_writer.h"
+#include "snapshotter/io/semaphore.h"
 #include "snapshotter/io/shared.h"
 
 namespace lazybuild::cli {
@@ -45,15 +50,18 @@ class LayerConverter {
         codec::Digest source_diff_id;
     };
     struct Written {
-        codec::EstargzResult blob;
-        std::string why_not_lazy;  ///< empty: a lazy mount shows what an unpack does
+        SpoolFile file;
+        codec::EstargzResult blob = {};
+        codec::Digest source_diff_id = {};
+        std::string why_not_lazy = {};  ///< then there is no blob
     };
     io::Task<Result<Outcome>> convert_once(codec::Descriptor layer, codec::Digest diff_id);
     io::Task<Result<bool>> pass_through(codec::Descriptor layer);
-    io::Task<Result<Outcome>> rewrite(codec::Descriptor layer);
+    io::Task<Result<Outcome>> rewrite(codec::Descriptor layer, codec::Digest diff_id);
+    io::Task<Result<std::optional<Written>>> write_in_one_go(codec::Descriptor layer);
+    io::Task<Result<Written>> write_in_new_order(codec::Descriptor layer);
     io::Task<Result<Outcome>> keep_as_it_is(codec::Descriptor layer, codec::Digest diff_id,
                                             std::string why);
-    Result<Written> write(int tar, int blob) const;
 
     Session& session_;
     ImageSource& source_;
@@ -62,6 +70,9 @@ class LayerConverter {
     std::map<codec::Digest, io::Shared<Outcome>> layers_;
     std::map<std::string, std::size_t> missing_;  ///< path → layers without it
     std::size_t rewritten_ = 0;
+    codec::ByteBudget budget_;
+    io::Semaphore layers_at_once_;
+    PoolWorkers workers_;  // last: its threads end before what they use
 };
 
 }  // namespace lazybuild::cli

@@ -4,13 +4,10 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 
 #include "base/result.h"
 #include "base/stream.h"
-#include "codec/digest.h"
 #include "codec/gzip.h"
-#include "codec/sha256.h"
 
 namespace lazybuild::cli {
 
@@ -23,17 +20,16 @@ inline constexpr std::uint64_t kLayerTarBytesMax = std::uint64_t{1} << 38;
 /// Threads: one caller at a time.
 class LayerUnpacker final : public ByteSink {
   public:
-    explicit LayerUnpacker(ByteSink& out);
-    ~LayerUnpacker() override;
+    explicit LayerUnpacker(ByteSink& out) : tar_(out) {}
 
     /// The first piece holds the first four bytes, unless the blob is smaller.
     Result<void> write(ByteView bytes) override;
-    /// The blob has ended. The digest of the tar: the layer's diffID.
-    Result<codec::Digest> finish();
+    /// The blob has ended. Errors: bad_message when that was in the middle.
+    Result<void> finish();
 
   private:
-    class TarSink;
-    std::unique_ptr<TarSink> tar_;
+    ByteSink& tar_;
+    std::uint64_t plain_bytes_ = 0;
     std::unique_ptr<codec::GzipStream> gzip_;  ///< when the blob is gzip
     bool started_ = false;
 };

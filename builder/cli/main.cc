@@ -62,12 +62,19 @@ CLI::App* add_convert(CLI::App& app, ConvertArgs& args) {
         ->add_option("--prioritize", args.prioritize,
                      "Paths, one a line, that containers read first, in their order")
         ->type_name("FILE");
-    command->add_option("--level", args.level, "Compression: 0 is fast, 3 is small")
-        ->check(CLI::Range(0, 3))
+    command->add_option("--level", args.level, "Compression: 0 is fast, 12 is small")
+        ->check(CLI::Range(codec::kMemberLevelMin, codec::kMemberLevelMax))
         ->capture_default_str();
     command->add_option("--chunk-size", args.chunk_size_bytes, "Bytes of large files in one chunk")
         ->check(CLI::Range(4096, 64 << 20))
         ->capture_default_str();
+    command
+        ->add_option("--min-chunk-size", args.min_chunk_size_bytes,
+                     "Bytes up to which small files share a chunk; 0 is for all readers")
+        ->check(CLI::Range(0, 64 << 20))
+        ->capture_default_str();
+    command->add_option("--jobs", args.jobs, "Threads that compute [as many as processors]")
+        ->check(CLI::Range(std::size_t{1}, kJobsMax));
     add_registry_flags(*command, args.registry);
     command->footer(std::string(kPlaces) +
                     "Layers that are eStargz already are kept. The result is the same each time.\n"

@@ -59,7 +59,7 @@ Result<std::unique_ptr<ImageTarget>> open_target(const ImagePlace& place, Sessio
 std::expected<Transfer, ExitCode> open_transfer(const std::string& source,
                                                 const std::string& target,
                                                 const RegistryFlags& flags, Console& console,
-                                                std::string_view command) {
+                                                std::string_view command, std::size_t jobs) {
     const auto from = ImagePlace::parse(source);
     if (!from) {
         return std::unexpected(report_usage(console, command, from.error()));
@@ -72,7 +72,7 @@ std::expected<Transfer, ExitCode> open_transfer(const std::string& source,
         return std::unexpected(report_usage(console, command, options.error()));
     }
     Transfer transfer;
-    auto session = Session::open(flags, console);
+    auto session = Session::open(flags, console, jobs);
     if (!session) {
         return std::unexpected(report_failure(console, command, session.error()));
     }

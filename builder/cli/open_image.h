@@ -29,11 +29,12 @@ struct Transfer {
     std::unique_ptr<ImageTarget> target;
 };
 
-/// Opens all three, or reports what is wrong as `command` and gives the exit code.
+/// `jobs` as Session::open. Opens all three, or reports what is wrong as `command` and gives the
+/// exit code.
 std::expected<Transfer, ExitCode> open_transfer(const std::string& source,
                                                 const std::string& target,
                                                 const RegistryFlags& flags, Console& console,
-                                                std::string_view command);
+                                                std::string_view command, std::size_t jobs = 0);
 
 /// --platform: nullopt for "". Errors: invalid_argument.
 Result<std::optional<codec::Platform>> parse_platform(const std::string& text);

@@ -5,15 +5,17 @@
 #include <cstdlib>
 #include <thread>
 
+#include "base/assert.h"
+
 namespace lazybuild::cli {
 namespace {
 
-constexpr std::size_t kJobsMax = 16;
+constexpr std::size_t kDefaultJobsMax = 16;
 /// Beside the jobs, for DNS, file reads and whatever is short.
 constexpr std::size_t kServiceThreads = 4;
 
 std::size_t default_jobs() {
-    return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 2, kJobsMax);
+    return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 2, kDefaultJobsMax);
 }
 
 std::string default_temporary_directory() {
@@ -41,22 +43,26 @@ Result<registry::ClientOptions> client_options(const RegistryFlags& flags) {
     return options;
 }
 
-Session::Session(Console& console, std::unique_ptr<io::Reactor> reactor,
+Session::Session(Console& console, std::size_t jobs, std::unique_ptr<io::Reactor> reactor,
                  registry::ClientOptions options)
     : console_(console),
-      jobs_(default_jobs()),
+      jobs_(jobs),
       temporary_directory_(default_temporary_directory()),
       reactor_(std::move(reactor)),
       pool_(static_cast<unsigned>(jobs_ + kServiceThreads)),
       client_(std::make_unique<registry::Client>(*reactor_, pool_, std::move(options))) {}
 
-Result<std::unique_ptr<Session>> Session::open(const RegistryFlags& flags, Console& console) {
+Result<std::unique_ptr<Session>> Session::open(const RegistryFlags& flags, Console& console,
+                                               std::size_t jobs) {
+    ASSERT(jobs <= kJobsMax);
+    jobs = jobs == 0 ? default_jobs() : jobs;
     TRY(registry::ClientOptions options, client_options(flags));
     // A copy within one registry holds two connections; fewer than this, and copies that hold one
     // each could wait for each other's second.
-    options.connections_per_host = 2 * default_jobs() + kServiceThreads;
+    options.connections_per_host = 2 * jobs + kServiceThreads;
     TRY(auto reactor, io::Reactor::create());
-    std::unique_ptr<Session> session{new Session(console, std::move(reactor), std::move(options))};
+    std::unique_ptr<Session> session{
+        new Session(console, jobs, std::move(reactor), std::move(options))};
     Session& self = *session;
     console.on_interrupt([&self] { self.reactor_->post([&self] { self.interrupt_.cancel(); }); });
     return session;

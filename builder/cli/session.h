@@ -31,10 +31,15 @@ struct RegistryFlags {
 /// Errors: invalid_argument for credentials without a ':'.
 Result<registry::ClientOptions> client_options(const RegistryFlags& flags);
 
+/// Of --jobs.
+inline constexpr std::size_t kJobsMax = 64;
+
 class Session {
   public:
     /// Errors: as client_options; those of io::Reactor::create.
-    static Result<std::unique_ptr<Session>> open(const RegistryFlags& flags, Console& console);
+    /// `jobs`: 1 to kJobsMax, or 0 for as many as there are processors.
+    static Result<std::unique_ptr<Session>> open(const RegistryFlags& flags, Console& console,
+                                                 std::size_t jobs = 0);
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
@@ -44,7 +49,7 @@ class Session {
     io::Pool& pool() { return pool_; }
     registry::Client& client() { return *client_; }
 
-    /// How many layers are worked on at once.
+    /// How many layers are worked on at once, and how many threads compute.
     std::size_t jobs() const { return jobs_; }
     /// For large temporary files: $TMPDIR, else /var/tmp.
     const std::string& temporary_directory() const { return temporary_directory_; }
@@ -64,7 +69,7 @@ class Session {
     }
 
   private:
-    Session(Console& console, std::unique_ptr<io::Reactor> reactor,
+    Session(Console& console, std::size_t jobs, std::unique_ptr<io::Reactor> reactor,
             registry::ClientOptions options);
 
     Console& console_;

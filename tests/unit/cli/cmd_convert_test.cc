@@ -169,6 +169,44 @@ TEST_F(ConvertTest, of_another_diff_id_fails) {
     EXPECT_FALSE(manifest_in(out_, "out"));
 }
 
+// Nothing of it: not even a blob that nobody names.
+TEST_F(ConvertTest, of_another_diff_id_stores_no_layer) {
+    lower_.diff_id = codec::Digest{};
+    set_image({lower_});
+    EXPECT_EQ(convert(args()), ExitCode::failed);
+    directory_.run("ls " + out_ + "/blobs/sha256 > stored");
+    EXPECT_EQ(directory_.read("stored"), "");
+}
+
+TEST_F(ConvertTest, takes_the_last_of_equal_paths) {
+    directory_.run(
+        "mkdir r && cd r && echo old > a && tar -cf ../twice.tar a && echo new > a && "
+        "tar -rf ../twice.tar a");
+    const std::string tar = TestLayout::read(directory_ / "twice.tar");
+    TestLayer layer;
+    layer.blob = layout_.add(tar);
+    layer.media_type = codec::media_type::kOciLayer;
+    layer.diff_id = codec::sha256(as_bytes(tar));
+    set_image({layer});
+    ASSERT_EQ(convert(args()), ExitCode::done) << console_.notes;
+    const auto manifest = manifest_in(out_, "out");
+    ASSERT_TRUE(manifest);
+    directory_.run("gunzip -c < " + out_blob(manifest->layers[0].digest) + " | tar -xO a > found");
+    EXPECT_EQ(directory_.read("found"), "new\n");
+}
+
+TEST_F(ConvertTest, gives_the_same_image_on_any_number_of_threads) {
+    std::string expected;
+    for (const std::size_t jobs : {1UL, 2UL, 7UL}) {
+        ConvertArgs how = args();
+        how.jobs = jobs;
+        how.target = "oci:" + out_ + std::to_string(jobs) + ":out";
+        ASSERT_EQ(convert(how), ExitCode::done) << console_.notes;
+        expected = expected.empty() ? console_.data : expected;
+        EXPECT_EQ(console_.data, expected);
+    }
+}
+
 TEST_F(ConvertTest, of_a_cut_off_gzip_stream_fails) {
     TestLayer cut = lower_;
     const std::string whole = TestLayout::read(layout_.blob_path(lower_.blob.digest));

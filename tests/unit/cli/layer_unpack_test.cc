@@ -9,7 +9,7 @@
 namespace lazybuild::cli {
 namespace {
 
-Result<codec::Digest> unpack(ByteView blob, MemorySink& tar, std::size_t piece_bytes) {
+Result<void> unpack(ByteView blob, MemorySink& tar, std::size_t piece_bytes) {
     LayerUnpacker unpacker{tar};
     for (std::size_t at = 0; at < blob.size(); at += piece_bytes) {
         CHECK_OK(unpacker.write(blob.subspan(at, std::min(piece_bytes, blob.size() - at))));
@@ -26,9 +26,8 @@ TEST(LayerUnpacker, sees_gzip_by_its_first_bytes) {
     ASSERT_TRUE(writer.end_member());
     for (const ByteView blob : {ByteView{compressed.bytes()}, as_bytes(text)}) {
         MemorySink tar;
-        const auto diff_id = unpack(blob, tar, 100);
-        ASSERT_TRUE(diff_id) << diff_id.error().message;
-        EXPECT_EQ(*diff_id, codec::sha256(as_bytes(text)));
+        const auto unpacked = unpack(blob, tar, 100);
+        ASSERT_TRUE(unpacked) << unpacked.error().message;
         EXPECT_EQ(as_text(tar.bytes()), text);
     }
     MemorySink tar;

@@ -188,7 +188,7 @@ TEST(WriteEstargz, lets_every_chunk_be_read_alone) {
     for (const auto& [path, content] : files) {
         tar.add_file(path, content);
     }
-    for (int level = kGzipLevelMin; level <= kGzipLevelMax; ++level) {
+    for (int level = kMemberLevelMin; level <= kMemberLevelMax; ++level) {
         const auto written = write(
             tar.finish(),
             {.level = level, .chunk_size_bytes = kChunk, .prioritized = {"noise513", "text12305"}});
@@ -492,7 +492,7 @@ TEST(WriteEstargz, says_the_exact_bytes_of_names_that_are_not_utf8) {
 TEST(WriteEstargz, rejects_options_out_of_range) {
     const Bytes tar = TarBuilder{}.finish();
     for (const EstargzOptions& options :
-         {EstargzOptions{.level = -1}, EstargzOptions{.level = 4}, EstargzOptions{.level = 9},
+         {EstargzOptions{.level = -1}, EstargzOptions{.level = kMemberLevelMax + 1},
           EstargzOptions{.chunk_size_bytes = 0}, EstargzOptions{.chunk_size_bytes = 4095},
           EstargzOptions{.chunk_size_bytes = kChunkBytesMax + 1}}) {
         const auto written = write(tar, options);
