@@ -423,7 +423,7 @@ TEST(WriteEstargz, writes_the_toc_that_other_readers_know) {
 // The blob was made by stargz-snapshotter's own library (0.12, chunks of 4096 bytes, usr/bin/hi
 // prioritised): it is read, and its tar makes the same TOC here.
 TEST(WriteEstargz, agrees_with_stargz_snapshotter) {
-    const auto corpus = std::filesystem::path{__FILE__}.parent_path() / "../../fuzz/corpus";
+    const std::filesystem::path corpus{LAZYBUILD_SOURCE_DIR "/tests/fuzz/corpus"};
     const auto file = lazybuild::read_file(corpus / "estargz_footer_toc/upstream-writer.tar.gz",
                                            std::uint64_t{1} << 20);
     ASSERT_TRUE(file) << file.error().message;
