@@ -50,15 +50,18 @@ class BelowSearch {
     Result<void> run();
 
   private:
+    struct Below {
+        std::vector<Candidate> candidates;
+        std::optional<std::uint32_t> group;  // what mkdir(2) gives to what is made in it: setgid
+    };
     struct Visit {
         NodeId directory = kRootNode;
-        std::vector<Candidate> candidates;
+        Below below;
     };
 
     Result<std::optional<Found>> resolve(const Candidate& parent, std::string_view name);
     Result<std::optional<Found>> step_into(std::size_t layer, std::string path);
-    Result<std::vector<Candidate>> search(const Visit& parent, std::string_view name,
-                                          Node& directory);
+    Result<Below> search(const Below& parent, std::string_view name, Node& directory);
     std::vector<bool> leads_to_bare() const;
 
     FileTree& tree_;
@@ -90,7 +93,7 @@ Result<void> BelowSearch::run() {
     std::vector<Visit> visits;
     visits.emplace_back();
     for (std::size_t layer = 0; layer < below_.size(); ++layer) {
-        visits.back().candidates.push_back({.layer = layer, .path = {}});
+        visits.back().below.candidates.push_back({.layer = layer, .path = {}});
     }
     while (!visits.empty()) {
         const Visit visit = std::move(visits.back());
@@ -99,53 +102,57 @@ Result<void> BelowSearch::run() {
             if (!wanted[entry.node]) {
                 continue;
             }
-            TRY(std::vector<Candidate> candidates,
-                search(visit, entry.name, tree_.nodes[entry.node]));
-            if (!candidates.empty()) {
-                visits.push_back({.directory = entry.node, .candidates = std::move(candidates)});
+            TRY(Below below, search(visit.below, entry.name, tree_.nodes[entry.node]));
+            if (!below.candidates.empty()) {
+                visits.push_back({.directory = entry.node, .below = std::move(below)});
             }
         }
     }
     return {};
 }
 
+void take_attributes(Node& directory, Node& below) {
+    directory.mode = below.mode;
+    directory.uid = below.uid;
+    directory.gid = below.gid;
+    directory.mtime_s = below.mtime_s;
+    directory.xattrs = std::move(below.xattrs);
+    std::erase_if(directory.xattrs, [](const Xattr& xattr) {
+        return xattr.name.starts_with("trusted.") || xattr.name == "security.selinux" ||
+               xattr.name.starts_with("user.overlay.");
+    });
+}
+
 /// The layers that have `name` as a directory. The first that has anything decides about it.
-Result<std::vector<Candidate>> BelowSearch::search(const Visit& parent, std::string_view name,
-                                                   Node& directory) {
-    std::vector<Candidate> candidates;
-    bool decided = !directory.synthesised;
-    const Node& above = tree_.nodes[parent.directory];
-    if (!decided && above.synthesised && (above.mode & kSetGroupId) != 0) {
-        directory.gid = above.gid;  // as mkdir(2) does
+Result<BelowSearch::Below> BelowSearch::search(const Below& parent, std::string_view name,
+                                               Node& directory) {
+    Below below;
+    if (directory.made_in_synthesised && parent.group) {
+        directory.gid = *parent.group;
     }
     for (const Candidate& candidate : parent.candidates) {
         TRY(std::optional<Found> found, resolve(candidate, name));
         if (!found) {
             continue;
         }
-        const bool is_directory = found->node.type == FileType::directory;
-        if (!std::exchange(decided, true) && is_directory) {
-            directory.mode = found->node.mode;
-            directory.uid = found->node.uid;
-            directory.gid = found->node.gid;
-            directory.mtime_s = found->node.mtime_s;
-            directory.xattrs = std::move(found->node.xattrs);
-            std::erase_if(directory.xattrs, [](const Xattr& xattr) {
-                return xattr.name.starts_with("trusted.") || xattr.name == "security.selinux" ||
-                       xattr.name.starts_with("user.overlay.");
-            });
-            if (has_default_acl(directory)) {
+        if (found->node.type != FileType::directory) {
+            break;  // the layers below it are hidden by it
+        }
+        if (below.candidates.empty()) {
+            if ((found->node.mode & kSetGroupId) != 0) {
+                below.group = found->node.gid;
+            }
+            if (directory.synthesised) {
+                take_attributes(directory, found->node);
+            }
+            if (directory.synthesised && has_default_acl(directory)) {
                 return fail(
                     inexact("a directory that it has no entry for has a default ACL below"));
             }
         }
-        if (is_directory) {
-            candidates.push_back({.layer = candidate.layer, .path = std::move(found->path)});
-        } else {
-            break;  // the layers below it are hidden by it
-        }
+        below.candidates.push_back({.layer = candidate.layer, .path = std::move(found->path)});
     }
-    return candidates;
+    return below;
 }
 
 /// parent/name with the links of its layer followed, the last one included: what containerd's

@@ -55,8 +55,9 @@ struct Node {
     bool opaque = false;  ///< directories: hides what lower layers have here
     /// Directories: no entry named it. 0755 root:root (the group of a setgid parent), mtime 0.
     bool synthesised = false;
-    bool whiteout = false;      ///< character devices: hides a name of the layers below
-    std::uint32_t mode = 0755;  ///< permissions with setuid, setgid, sticky: 07777 at most
+    bool made_in_synthesised = false;  ///< it is one, and its directory was one when it was made
+    bool whiteout = false;             ///< character devices: hides a name of the layers below
+    std::uint32_t mode = 0755;         ///< permissions with setuid, setgid, sticky: 07777 at most
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
     std::uint32_t link_count = 1;  ///< names of a file; 2 + subdirectories of a directory

@@ -59,7 +59,9 @@ Result<std::optional<NodeId>> TreeEditor::walk(std::string_view path, Missing mi
             // As mkdir(2) does; the mode is set after it, without the bit.
             const Node& parent = tree_.nodes[directory];
             const std::uint32_t gid = (parent.mode & kSetGroupId) != 0 ? parent.gid : 0;
-            TRY(directory, add(directory, name, Node{.synthesised = true, .gid = gid}));
+            const Node made{
+                .synthesised = true, .made_in_synthesised = parent.synthesised, .gid = gid};
+            TRY(directory, add(directory, name, made));
             continue;
         }
         const Node& node = tree_.nodes[*next];

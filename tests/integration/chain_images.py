@@ -125,6 +125,7 @@ IMAGES = {
     "bare-over-two": [base(0o710, 60), MIDDLE, BARE],
     "bare-over-bare": [BARE, BARE],
     "bare-alone": [BARE],
+    "base-alone": [base(0o751, 40)],
     "whiteouts": [base(0o751, 40), MIDDLE, WHITEOUTS, BARE],
     "first": [FIRST],
     "first-below": [FIRST, BARE],
@@ -133,6 +134,7 @@ IMAGES = {
     "root-opaque": [base(0o751, 40), ROOT_OPAQUE],
     "hostile": [base(0o751, 40), HOSTILE],
     "symlinked": [base(0o751, 40), SYMLINKED],
+    "entry-comes-late": [base(0o751, 40), layer("setgid/new/file", ("setgid/", {"mode": 0o700, "gid": 77}))],
     "many": [many, layer("many/.wh.2a", "many/new", "many/2b")],
 }
 # Not what containerd unpacks, on purpose: written when it is named.

@@ -124,6 +124,14 @@ TEST(ChainTree, a_directory_that_is_nowhere_takes_the_group_of_its_setgid_parent
     EXPECT_EQ(at(tree, "a/b/c").gid, 0U);
 }
 
+TEST(ChainTree, the_group_is_that_of_the_moment_when_the_directory_was_made) {
+    const FileTree tree =
+        over({file("a/b/x"), owned("a", 02700, 4), file("a/c/x")}, {{owned("a", 02755, 8)}});
+    EXPECT_EQ(at(tree, "a").gid, 4U);
+    EXPECT_EQ(at(tree, "a/b").gid, 8U);
+    EXPECT_EQ(at(tree, "a/c").gid, 4U);
+}
+
 TEST(ChainTree, layers_without_bare_directories_are_not_searched) {
     Image lower{{directory("a"), directory("b")}};
     LowerTree* lowers[] = {&lower};
