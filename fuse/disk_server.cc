@@ -116,7 +116,8 @@ Result<Predecessor> Predecessor::examine(const std::string& directory, Handover 
     return Predecessor{std::move(handover.device), std::move(journal)};
 }
 
-Result<std::unique_ptr<DiskServer>> DiskServer::mount(std::string directory, DiskBackend& backend,
+Result<std::unique_ptr<DiskServer>> DiskServer::mount(const std::string& directory,
+                                                      DiskBackend& backend,
                                                       DiskServerOptions options) {
     if (const std::size_t slash = directory.rfind('/'); slash != directory.npos && slash > 0) {
         CHECK_OK(make_directories(directory.substr(0, slash)));
@@ -128,7 +129,7 @@ Result<std::unique_ptr<DiskServer>> DiskServer::mount(std::string directory, Dis
     return server;
 }
 
-Result<std::unique_ptr<DiskServer>> DiskServer::take_over(std::string directory,
+Result<std::unique_ptr<DiskServer>> DiskServer::take_over(const std::string& directory,
                                                           DiskBackend& backend,
                                                           Predecessor predecessor,
                                                           DiskServerOptions options) {

@@ -64,12 +64,13 @@ class DiskServer {
     /// A disk server's mount that is there already is taken away first, as a killed process's: the
     /// caller makes sure that no other process uses the directory.
     /// Needs CAP_SYS_ADMIN and /dev/fuse. Errors say which of them failed and what to do.
-    static Result<std::unique_ptr<DiskServer>> mount(std::string directory, DiskBackend& backend,
+    static Result<std::unique_ptr<DiskServer>> mount(const std::string& directory,
+                                                     DiskBackend& backend,
                                                      DiskServerOptions options = {});
 
     /// Goes on where a predecessor stopped, at the same directory, and sees to what it has left
     /// unanswered before it returns; `backend` has the same disks under the same numbers.
-    static Result<std::unique_ptr<DiskServer>> take_over(std::string directory,
+    static Result<std::unique_ptr<DiskServer>> take_over(const std::string& directory,
                                                          DiskBackend& backend,
                                                          Predecessor predecessor,
                                                          DiskServerOptions options = {});

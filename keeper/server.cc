@@ -36,6 +36,7 @@ bool is_trusted(int socket) {
 
 std::vector<int> numbers_of(const std::vector<Fd>& descriptors) {
     std::vector<int> numbers;
+    numbers.reserve(descriptors.size());
     for (const Fd& one : descriptors) {
         numbers.push_back(one.get());
     }
