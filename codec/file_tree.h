@@ -108,11 +108,12 @@ struct LayerEntry {
     std::vector<Chunk> chunks;  ///< of a non-empty regular file: in order, without gaps
 };
 
-/// Limits on what a layer may say.
-inline constexpr std::size_t kLayerEntriesMax = 8'000'000;  ///< and of inodes
-inline constexpr std::size_t kLayerChunksMax = 16'777'216;
-inline constexpr std::uint64_t kLayerTextBytesMax = 1 << 30;  ///< of all names, targets, xattrs
-inline constexpr std::size_t kPathBytesMax = 4096;            ///< so no tree is deeper than half
+/// Limits on what a layer may say, so that an index of any layer is made in less than 256 MiB of
+/// memory: some 500 bytes a file, 80 a chunk more. What is beyond them is pulled in full.
+inline constexpr std::size_t kLayerEntriesMax = 400'000;  ///< and of inodes
+inline constexpr std::size_t kLayerChunksMax = 800'000;
+inline constexpr std::uint64_t kLayerTextBytesMax = 128 << 20;  ///< of all paths, targets, xattrs
+inline constexpr std::size_t kPathBytesMax = 4096;              ///< so no tree is deeper than half
 inline constexpr std::size_t kNameBytesMax = 255;
 inline constexpr std::size_t kXattrBytesMax = 65536;  ///< of all of one inode's xattrs
 /// Of a layer's disk: what EROFS's 32-bit numbers of 4 KiB blocks can say.

@@ -15,6 +15,7 @@ namespace {
 constexpr std::size_t kLinksFollowedMax = 255;  // of one path, as containerd
 // Of all symlinks followed for one layer: long targets in long chains cost much time and few bytes.
 constexpr std::uint64_t kFollowedBytesMax = 64 << 20;
+constexpr std::size_t kLargeLayerNodes = 20'000;
 
 }  // namespace
 
@@ -106,6 +107,9 @@ std::optional<NodeId> TreeEditor::node_at(std::string_view path) {
 }
 
 Result<NodeId> TreeEditor::add(NodeId directory, std::string_view name, Node node) {
+    if (tree_.nodes.size() == kLargeLayerNodes) {
+        make_room();
+    }
     if (tree_.nodes.size() > kLayerEntriesMax) {
         return fail(
             over_limit(fmt::format("more than {} files and directories", kLayerEntriesMax)));
@@ -173,6 +177,14 @@ FileTree TreeEditor::finish(const std::map<NodeId, NodeId>& replaced) && {
     close_gaps();
     count_directory_links();
     return std::move(tree_);
+}
+
+// For the largest layer at once: memory that is not touched costs nothing, and a table that grows
+// is for a moment there twice.
+void TreeEditor::make_room() {
+    tree_.nodes.reserve(kLayerEntriesMax + 1);
+    places_.reserve(kLayerEntriesMax + 1);
+    tree_.chunks.reserve(kLayerChunksMax);
 }
 
 void TreeEditor::settle_names(const std::map<NodeId, NodeId>& replaced) {

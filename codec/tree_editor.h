@@ -61,6 +61,7 @@ class TreeEditor {
     std::uint32_t path_bytes(NodeId directory, std::string_view name) const;
     Result<void> put(NodeId directory, std::string_view name, NodeId id);
     void drop(NodeId id);
+    void make_room();
     void settle_names(const std::map<NodeId, NodeId>& replaced);
     void close_gaps();
     void count_directory_links();
