@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Twenty times kill -9 of the daemon while readers wait for a registry that stalls: no read fails, no byte is wrong,
-# and each successor takes what its predecessor had not answered.
+# Twenty times kill -9 of the daemon while a container and others wait for a registry that stalls: no read fails, no
+# byte is wrong, and each successor takes what its predecessor had not answered.
 . "$(dirname "$0")/lib.sh"
 KILLS=${KILLS:-20}
 LAZYBUILD_DAEMON_CONFIG=$'[fetch]\nprefetch = false\nbackground_fill = false'
@@ -12,20 +12,26 @@ proxy_start
 "$INTEGRATION/random_image.py" "$WORK/random" plain 24576
 push "$WORK/random" plain random:plain
 convert random --chunk-size 65536
+push_python_image
 REGISTRY=$PROXY
-lazy_pull random:lazy
+for name in random python; do lazy_pull "$name:lazy"; done
 view lazy random:lazy "$WORK/rootfs"
 connection_of_disks
-
-touch "$WORK/slow"
-readers=()
-for seed in 1 2 3; do
-    "$INTEGRATION/compare_reads.py" "$WORK/rootfs/data-0" "$WORK/random.data" 65536 "$seed" >"$WORK/reader$seed" &
-    readers+=($!)
-done
+bind() { printf -- '--mount\ntype=bind,src=%s,dst=%s,options=rbind:ro\n' "$1" "$2"; }
 read_so_far() { cat "$WORK"/reader? | wc -l; }
 read_more_than() { [ "$(read_so_far)" -gt "$1" ]; }
 
+# The container's root file system is lazy as well: whatever python needs late has to survive with the rest.
+mapfile -t mounts < <(bind "$WORK/rootfs" /lazy && bind "$WORK/random.data" /random && bind "$INTEGRATION" /tests)
+c run --rm --snapshotter lazy "${mounts[@]}" "$REGISTRY/python:lazy" reader \
+    python3 /tests/compare_reads.py /lazy/data-0 /random 65536 1 >"$WORK/reader1" &
+readers=($!)
+wait_until 30 read_more_than 0 || fail "the container does not read"
+touch "$WORK/slow"
+for seed in 2 3; do
+    "$INTEGRATION/compare_reads.py" "$WORK/rootfs/data-0" "$WORK/random.data" 65536 "$seed" >"$WORK/reader$seed" &
+    readers+=($!)
+done
 for ((i = 1; i <= KILLS; i++)); do
     wait_until 20 read_more_than $(($(read_so_far) + 10)) || fail "nobody reads on after $i kills"
     touch "$WORK/stall"
