@@ -12,6 +12,9 @@
 
 namespace {
 
+using lazybuild::Fd;
+namespace keeper = lazybuild::keeper;
+
 void require(bool condition) {
     if (!condition) {
         std::abort();
@@ -21,7 +24,6 @@ void require(bool condition) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    using namespace lazybuild;
     std::array<int, 2> numbers{};
     require(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, numbers.data()) == 0);
     const Fd ours{numbers[0]};
