@@ -110,8 +110,8 @@ struct LayerEntry {
 
 /// Limits on what a layer may say, so that an index of any layer is made in less than 256 MiB of
 /// memory: some 500 bytes a file, 80 a chunk more. What is beyond them is pulled in full.
-inline constexpr std::size_t kLayerEntriesMax = 400'000;  ///< and of inodes
-inline constexpr std::size_t kLayerChunksMax = 800'000;
+inline constexpr std::size_t kLayerEntriesMax = 320'000;  ///< and of inodes
+inline constexpr std::size_t kLayerChunksMax = 640'000;
 inline constexpr std::uint64_t kLayerTextBytesMax = 128 << 20;  ///< of all paths, targets, xattrs
 inline constexpr std::size_t kPathBytesMax = 4096;              ///< so no tree is deeper than half
 inline constexpr std::size_t kNameBytesMax = 255;

@@ -2,6 +2,7 @@
 #include "builder/cli/layer_convert.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <chrono>
@@ -75,6 +76,9 @@ Error other_diff_id(const codec::Digest& found, const codec::Digest& claimed) {
 // What was written, read as a snapshotter will: a layer whose mount would not be what an unpack
 // gives must not be passed off as one that can be mounted.
 Result<std::string> why_not_lazy_of(const codec::EstargzResult& made, int blob) {
+    // The index of a large layer takes as much memory as its conversion did: what that has freed
+    // goes back first.
+    ::malloc_trim(0);
     TRY(const FdAccess access, FdAccess::open(blob));
     Bytes tail(codec::kEstargzFooterBytesMax);
     CHECK_OK(access.read_at(made.blob_size_bytes - tail.size(), tail));
@@ -254,7 +258,10 @@ io::Task<Result<LayerConverter::Outcome>> LayerConverter::rewrite(codec::Descrip
         ++missing_[path];
     }
     const int blob_fd = written->file.fd();
-    auto check = [&made, blob_fd] { return why_not_lazy_of(made, blob_fd); };
+    auto check = [this, &made, blob_fd] {
+        const std::lock_guard one_at_a_time{check_mutex_};
+        return why_not_lazy_of(made, blob_fd);
+    };
     const std::string why_not_lazy = co_await io::or_return(
         co_await io::run_on(session_.pool(), session_.reactor(), std::move(check)));
     if (!why_not_lazy.empty()) {

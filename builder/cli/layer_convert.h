@@ -8,6 +8,7 @@
 #pragma once
 
 #include <map>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -70,6 +71,7 @@ class LayerConverter {
     std::map<codec::Digest, io::Shared<Outcome>> layers_;
     std::map<std::string, std::size_t> missing_;  ///< path → layers without it
     std::size_t rewritten_ = 0;
+    std::mutex check_mutex_;  // one index of a layer in memory at a time
     codec::ByteBudget budget_;
     io::Semaphore layers_at_once_;
     PoolWorkers workers_;  // last: its threads end before what they use
