@@ -47,6 +47,9 @@ snapshotter_start() {
         >>"$WORK/snapshotter.log" 2>&1 &
     SNAPSHOTTER_PID=$!
     wait_until 20 test -S "$WORK/lazy.sock" || fail "lazy-snapshotter did not start: see $WORK/snapshotter.log"
+    # A containerd that missed the daemon answers with that for a second before it tries again.
+    [ -z "${CONTAINERD_PID:-}" ] || wait_until 20 c snapshot --snapshotter lazy list ||
+        fail "containerd does not reach lazy-snapshotter"
 }
 
 # keeper_start: from now on the daemon finds a keeper. Before snapshotter_start, or lazy_start.
