@@ -3,7 +3,7 @@
 # lazybuild convert beside stargz-snapshotter's ctr-remote image convert, each at its default level, on the
 # Debian + python image: convert_vs_ctr_remote.sh [--large]. In turns, ROUNDS (3) times; medians. Needs root.
 # ours: OCI layout to OCI layout. theirs: in its containerd's content store, which it has the image in beforehand.
-# --large: then the memory that converting and pulling take for the layers in LARGE (file:5 files:390000): one file of
+# --large: then the memory that converting and pulling take for the layers in LARGE (file:5 files:310000): one file of
 # 5 GiB, and nearly as many files as a layer may have to be served lazily.
 . "$(dirname "$0")/../tests/integration/lib.sh"
 BENCH=$SOURCE/bench
@@ -82,4 +82,4 @@ done
 trixie_push python:theirs
 ZLIB_9=$(gzip_bytes)
 print_table
-[ "${1:-}" != --large ] || for what in ${LARGE:-file:5 files:390000}; do large "$what"; done
+[ "${1:-}" != --large ] || for what in ${LARGE:-file:5 files:310000}; do large "$what"; done

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds like a release, runs every benchmark and prints the ratios: bench/run.sh [--quick|--large]
 #   --quick   one round of everything, for a look
-#   --large   also the memory for a layer of 390,000 files and for one of 5 GiB (minutes, 20 GiB of disk)
+#   --large   also the memory for a layer of 310,000 files and for one of 5 GiB (minutes, 20 GiB of disk)
 # Needs root and a machine with nothing else to do: look at the load before. Half an hour on two processors.
 set -euo pipefail
 cd "$(dirname "$0")/.."
