@@ -13,6 +13,7 @@
 #include "bench/corpus.h"
 #include "bench/peak_memory.h"
 #include "codec/estargz_footer.h"
+#include "codec/estargz_format.h"
 #include "codec/estargz_toc.h"
 #include "codec/estargz_writer.h"
 #include "codec/sha256.h"
@@ -78,7 +79,7 @@ codec::Toc read_toc(const BlobTail& from) {
 
 void write_files(const Directory& directory, const codec::Toc& toc, const BlobTail& from) {
     check(store::make_layer_files(directory.layer(), toc.tree, codec::sha256(as_bytes("bench")),
-                                  from.toc_offset_bytes));
+                                  codec::kEstargzFormat, from.toc_offset_bytes));
 }
 
 Result<void> mount(const Directory& directory) {

@@ -16,7 +16,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/stream.h"
-#include "codec/file_tree.h"
+#include "codec/toc.h"
 
 namespace lazybuild::codec {
 
@@ -30,13 +30,6 @@ inline constexpr std::uint64_t kTocBytesMax = 4ull << 30;  ///< of JSON
 inline constexpr std::uint64_t kTocRatioMax = 256;         ///< JSON to compressed bytes, past 1 MiB
 inline constexpr std::size_t kTocDepthMax = 32;            ///< of nested JSON
 inline constexpr std::uint64_t kChunkBytesMax = 64ull << 20;  ///< uncompressed
-
-struct Toc {
-    FileTree tree;  ///< without landmarks; each Chunk::blob_size_bytes reaches to the next member
-    /// What lies in front of this offset should be fetched before the container starts; nullopt
-    /// when the layer's maker recorded nothing.
-    std::optional<std::uint64_t> prefetch_end_bytes;
-};
 
 /// The JSON inside a TOC's gzip members, as it inflates: a table of contents is ten times as large
 /// as its members, and nobody needs all of it at once.

@@ -13,39 +13,24 @@
 // Source: eStargz v0.4, and the writer rules of stargz-snapshotter's estargz library.
 #pragma once
 
-#include <cstdint>
 #include <memory>
-#include <string>
-#include <vector>
+#include <system_error>
 
 #include "base/result.h"
 #include "base/stream.h"
 #include "base/workers.h"
 #include "codec/byte_budget.h"
 #include "codec/digest.h"
-#include "codec/gzip_member.h"
+#include "codec/layer_writer.h"
 
 namespace lazybuild::codec {
 
-struct EstargzOptions {
-    int level = kMemberLevelDefault;            ///< kMemberLevelMin to kMemberLevelMax
-    std::uint64_t chunk_size_bytes = 1u << 20;  ///< 4 KiB to kChunkBytesMax
-    /// Small files share a member until it holds this much of the tar, at most kChunkBytesMax.
-    /// Smaller, but not for all readers: 0, where none share, is what skopeo's partial pull, the
-    /// verifier of stargz-snapshotter's library and snapshotters before 0.13 need.
-    std::uint64_t min_chunk_size_bytes = 0;
-    std::vector<std::string> prioritized;  ///< paths in the order in which they are needed
-};
-
-struct EstargzResult {
-    Digest blob;  ///< of the bytes written
-    std::uint64_t blob_size_bytes = 0;
-    Digest diff_id;                             ///< of the tar inside
-    std::uint64_t uncompressed_size_bytes = 0;  ///< of the tar inside
-    Digest toc;                                 ///< of the TOC's JSON: annotation toc.digest
-    /// Of EstargzOptions::prioritized, as given, what the tar does not hold.
-    std::vector<std::string> prioritized_missing;
-};
+/// Of the options: level is kMemberLevelMin to kMemberLevelMax, chunk_size_bytes 4 KiB to
+/// kChunkBytesMax, and min_chunk_size_bytes at most that. Sharing members makes a blob smaller, but
+/// not one for all readers: at 0, where none share, it is what skopeo's partial pull, the verifier
+/// of stargz-snapshotter's library and snapshotters before 0.13 need.
+using EstargzOptions = LayerOptions;
+using EstargzResult = WrittenLayer;  ///< toc: of the TOC's JSON
 
 /// Errors: invalid_argument, naming the option that is out of range.
 Result<void> check_options(const EstargzOptions& options);
@@ -63,7 +48,7 @@ Result<EstargzResult> write_estargz(const RandomAccess& tar, const EstargzOption
 
 /// Takes a tar in pieces. Memory: some ten bytes an entry, beside EstargzPipeline's.
 /// Threads: one caller at a time; `out` is written to on the workers' threads.
-class EstargzStream final : public ByteSink {
+class EstargzStream final : public LayerStream {
   public:
     /// `options` pass check_options(), and nothing is prioritised. The others outlive it.
     EstargzStream(const EstargzOptions& options, Workers& workers, ByteBudget& budget,
@@ -74,15 +59,13 @@ class EstargzStream final : public ByteSink {
     /// May wait for workers and for `out`. Errors: as write_estargz().
     Result<void> write(ByteView bytes) override;
     /// The tar has ended. Errors: as write_estargz().
-    Result<EstargzResult> finish();
+    Result<EstargzResult> finish() override;
 
     /// After an Error: the tar is one for write_estargz(), because a path comes twice, a hard link
     /// stands before its target, or there is something in it that is not to stay.
-    bool out_of_order() const;
-    /// Why the last call failed; no code when it did not.
-    std::errc failure() const { return failure_; }
-    /// After finish(): the digest of what was written to this, the source's diffID.
-    Digest source_digest();
+    bool out_of_order() const override;
+    std::errc failure() const override { return failure_; }
+    Digest source_digest() override;
 
   private:
     class Visitor;

@@ -36,11 +36,11 @@ Made make_document(std::string_view media_type, const std::string& text) {
 class ImageConvert {
   public:
     ImageConvert(Session& session, ImageSource& source, ImageTarget& target,
-                 codec::EstargzOptions options)
+                 const codec::LayerFormat& format, codec::LayerOptions options)
         : session_(session),
           source_(source),
           target_(target),
-          layers_(session, source, target, std::move(options)) {}
+          layers_(session, source, target, format, std::move(options)) {}
 
     /// The manifest for `platform`, or for the host's.
     io::Task<Result<codec::Digest>> run_one(std::optional<codec::Platform> platform);
@@ -92,6 +92,7 @@ io::Task<Result<Made>> ImageConvert::convert_manifest(ImageDocument document) {
 
     std::vector<std::optional<ConvertedLayer>> converted(manifest.layers.size());
     std::vector<io::Task<Result<void>>> conversions;
+    conversions.reserve(manifest.layers.size());
     for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
         conversions.push_back(
             convert_layer(manifest.layers[i], config.config.diff_ids[i], converted[i]));
@@ -237,11 +238,17 @@ ExitCode run(const ConvertArgs& args, Console& console) {
     if (!prioritized) {
         return report_usage(console, kCommand, prioritized.error().context("--prioritize"));
     }
-    codec::EstargzOptions options{.level = args.level,
-                                  .chunk_size_bytes = args.chunk_size_bytes,
-                                  .min_chunk_size_bytes = args.min_chunk_size_bytes,
-                                  .prioritized = *std::move(prioritized)};
-    if (const auto checked = codec::check_options(options); !checked) {
+    const codec::LayerFormat* const format = codec::find_layer_format(args.format);
+    if (format == nullptr || format->writer == nullptr) {
+        return report_usage(console, kCommand,
+                            invalid(fmt::format("--format: {} is none of {}", args.format,
+                                                fmt::join(codec::writable_format_names(), ", "))));
+    }
+    codec::LayerOptions options{.level = args.level,
+                                .chunk_size_bytes = args.chunk_size_bytes,
+                                .min_chunk_size_bytes = args.min_chunk_size_bytes,
+                                .prioritized = *std::move(prioritized)};
+    if (const auto checked = format->writer->check(options); !checked) {
         return report_usage(console, kCommand, checked.error());
     }
     const auto transfer =
@@ -249,7 +256,7 @@ ExitCode run(const ConvertArgs& args, Console& console) {
     if (!transfer) {
         return transfer.error();
     }
-    ImageConvert convert(*transfer->session, *transfer->source, *transfer->target,
+    ImageConvert convert(*transfer->session, *transfer->source, *transfer->target, *format,
                          std::move(options));
     const auto digest = transfer->session->run(args.all_platforms ? convert.run_all_platforms()
                                                                   : convert.run_one(*platform));

@@ -17,7 +17,7 @@ io::Task<Result<void>> inspect_one(Session& session, ImageSource& source, bool w
                                    LayerReport& report) {
     report.inspection =
         co_await io::or_return(co_await inspect_layer(source, report.descriptor, session.wait()));
-    const bool read = with_toc && report.inspection.format == LayerFormat::estargz;
+    const bool read = with_toc && report.inspection.indexed != nullptr;
     if (!read) {
         co_return Result<void>{};
     }

@@ -12,7 +12,7 @@ namespace lazybuild::cli {
 struct InspectArgs {
     std::string image;
     std::string platform;  ///< "": the host's
-    bool toc = false;      ///< the files of each eStargz layer too
+    bool toc = false;      ///< the files of each layer with an index too
     bool json = false;
     RegistryFlags registry;
 };

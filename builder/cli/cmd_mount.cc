@@ -12,7 +12,7 @@
 
 #include "builder/cli/background.h"
 #include "builder/cli/image_documents.h"
-#include "builder/cli/layer_format.h"
+#include "builder/cli/layer_inspection.h"
 #include "builder/cli/open_image.h"
 #include "builder/cli/served_image.h"
 #include "builder/cli/work.h"
@@ -65,11 +65,11 @@ io::Task<Result<layer::LayerRequest>> layer_request(ImageSource& source, codec::
         co_await io::or_return(co_await inspect_layer(source, layer, std::move(wait)));
     if (!inspection.lazy) {
         const std::string why = inspection.reason.empty() ? "" : ": " + inspection.reason;
-        co_return fail(Error{.code = std::errc::not_supported,
-                             .message = fmt::format(
-                                 "layer {} is {} and cannot be mounted lazily{}; convert the "
-                                 "image first (lazybuild convert)",
-                                 layer.digest.text(), layer_format_name(inspection.format), why)});
+        co_return fail(Error{
+            .code = std::errc::not_supported,
+            .message = fmt::format("layer {} is {} and cannot be mounted lazily{}; convert the "
+                                   "image first (lazybuild convert)",
+                                   layer.digest.text(), inspection.format, why)});
     }
     co_return layer::LayerRequest{.origin = source.origin(),
                                   .blob = layer.digest,

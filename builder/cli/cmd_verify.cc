@@ -9,17 +9,16 @@
 #include <vector>
 
 #include "builder/cli/image_documents.h"
-#include "builder/cli/layer_format.h"
+#include "builder/cli/layer_inspection.h"
 #include "builder/cli/layer_verify.h"
 #include "builder/cli/open_image.h"
 #include "builder/cli/verify_report.h"
 #include "builder/cli/work.h"
-#include "codec/estargz_claims.h"
 
 namespace lazybuild::cli {
 namespace {
 
-/// What an eStargz layer's table of contents says, when it is the one that it should be.
+/// What a layer's table of contents says, when it is the one that it should be.
 struct ReadToc {
     codec::TocClaims claims;
     std::uint64_t offset_bytes = 0;
@@ -30,14 +29,12 @@ bool was_cancelled(const Error& error) {
 }
 
 // Also reads it as the snapshotter will, which wants more of it than digests.
-Result<codec::TocClaims> claims_of(ByteView members, std::uint64_t toc_offset_bytes,
-                                   const std::optional<codec::Digest>& expected,
+Result<codec::TocClaims> claims_of(ByteView index, const LayerInspection& inspection,
                                    Findings& findings) {
-    auto toc = codec::read_toc(members, toc_offset_bytes, expected);
-    codec::TocText json(members);
-    auto claims = codec::parse_toc_claims(json);
-    if (!toc && (!claims || (expected && json.digest() != expected))) {
-        return fail(std::move(toc).error());
+    const auto toc = inspection.indexed->read_toc(index, inspection.index, inspection.toc_digest);
+    auto claims = inspection.indexed->read_claims(index, inspection.toc_digest);
+    if (!toc && !claims) {
+        return fail(toc.error());
     }
     if (!toc) {
         findings.add("it cannot be served lazily: " + toc.error().message);
@@ -135,30 +132,28 @@ io::Task<Result<std::optional<ReadToc>>> ImageVerification::read_claims(LayerVer
     if (inspection->toc_digest && !inspection->reason.empty()) {
         verdict.findings.add(inspection->reason);
     }
-    if (inspection->format != LayerFormat::estargz) {
+    if (inspection->indexed == nullptr) {
         co_return std::nullopt;
     }
-    const std::uint64_t offset_bytes = inspection->footer->toc_offset_bytes;
-    const auto members =
-        co_await read_toc_members(source_, layer, *inspection->footer, session_.wait());
-    if (!members) {
-        if (was_cancelled(members.error())) {
-            co_return fail(members.error());
+    verdict.indexed = true;
+    const auto index = co_await read_index(source_, layer, inspection->index, session_.wait());
+    if (!index) {
+        if (was_cancelled(index.error())) {
+            co_return fail(index.error());
         }
-        verdict.findings.add("TOC: " + members.error().message);
+        verdict.findings.add("TOC: " + index.error().message);
         co_return std::nullopt;
     }
     Findings& findings = verdict.findings;
-    const std::optional<codec::Digest> expected = inspection->toc_digest;
-    auto job = [&members, &findings, &expected, offset_bytes] {
-        return claims_of(*members, offset_bytes, expected, findings);
+    auto job = [&index, &inspection, &findings] {
+        return claims_of(*index, *inspection, findings);
     };
     auto claims = co_await io::run_on(session_.pool(), session_.reactor(), std::move(job));
     if (!claims) {
         verdict.findings.add(claims.error().message);
         co_return std::nullopt;
     }
-    co_return ReadToc{.claims = *std::move(claims), .offset_bytes = offset_bytes};
+    co_return ReadToc{.claims = *std::move(claims), .offset_bytes = inspection->index.offset_bytes};
 }
 
 io::Task<Result<void>> ImageVerification::stream(LayerVerdict& verdict, ByteSink& sink) {

@@ -132,7 +132,7 @@ Json layer_json(const LayerReport& layer) {
     Json json = {{"digest", layer.descriptor.digest.text()},
                  {"size", layer.descriptor.size_bytes},
                  {"mediaType", layer.descriptor.media_type},
-                 {"format", layer_format_name(layer.inspection.format)},
+                 {"format", layer.inspection.format},
                  {"lazy", layer.inspection.lazy}};
     if (!layer.inspection.reason.empty()) {
         json["reason"] = layer.inspection.reason;
@@ -185,7 +185,7 @@ std::string report_text(const ImageReport& report) {
     for (const LayerReport& layer : report.layers) {
         const LayerInspection& inspection = layer.inspection;
         fmt::format_to(end, "  {} {:>9}  {:<12} {}{}\n", layer.descriptor.digest.text(),
-                       size_text(layer.descriptor.size_bytes), layer_format_name(inspection.format),
+                       size_text(layer.descriptor.size_bytes), inspection.format,
                        inspection.lazy ? "lazy" : "not lazy",
                        inspection.reason.empty() ? "" : ": " + inspection.reason);
         if (layer.toc) {

@@ -7,8 +7,7 @@
 #include <vector>
 
 #include "builder/cli/image_documents.h"
-#include "builder/cli/layer_format.h"
-#include "codec/estargz_toc.h"
+#include "builder/cli/layer_inspection.h"
 
 namespace lazybuild::cli {
 

@@ -6,15 +6,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <utility>
 
-#include "builder/cli/layer_format.h"
+#include "builder/cli/layer_inspection.h"
 #include "builder/cli/layer_unpack.h"
 #include "builder/cli/work.h"
 #include "codec/chain_tree.h"
 #include "codec/digest_sink.h"
-#include "codec/estargz_footer.h"
-#include "codec/estargz_toc.h"
 #include "codec/media_type.h"
 
 namespace lazybuild::cli {
@@ -53,16 +52,6 @@ std::size_t layers_at_once(std::size_t jobs, std::uint64_t chunk_size_bytes) {
         std::clamp<std::uint64_t>(kBudgetBytesMax / (kCopies * chunk_size_bytes), 1, jobs));
 }
 
-codec::Descriptor estargz_descriptor(const codec::Descriptor& layer,
-                                     const codec::EstargzResult& made) {
-    codec::Descriptor descriptor = layer.with_content(std::string{codec::media_type::kOciLayerGzip},
-                                                      made.blob, made.blob_size_bytes);
-    descriptor.annotations[std::string{kTocDigestAnnotation}] = made.toc.text();
-    descriptor.annotations[std::string{kUncompressedSizeAnnotation}] =
-        std::to_string(made.uncompressed_size_bytes);
-    return descriptor;
-}
-
 // A layer with what no table of contents can say, or with too much of it, is still a layer.
 bool is_beyond_the_format(std::errc failure) {
     return failure == std::errc::not_supported || failure == std::errc::argument_out_of_domain;
@@ -75,18 +64,19 @@ Error other_diff_id(const codec::Digest& found, const codec::Digest& claimed) {
 
 // What was written, read as a snapshotter will: a layer whose mount would not be what an unpack
 // gives must not be passed off as one that can be mounted.
-Result<std::string> why_not_lazy_of(const codec::EstargzResult& made, int blob) {
+Result<std::string> why_not_lazy_of(const codec::LayerFormat& format,
+                                    const codec::WrittenLayer& made, int blob) {
     // The index of a large layer takes as much memory as its conversion did: what that has freed
     // goes back first.
     ::malloc_trim(0);
     TRY(const FdAccess access, FdAccess::open(blob));
-    Bytes tail(codec::kEstargzFooterBytesMax);
+    Bytes tail(format.tail_bytes);
     CHECK_OK(access.read_at(made.blob_size_bytes - tail.size(), tail));
-    TRY(const auto footer, codec::find_estargz_footer(tail));
-    ASSERT(footer.has_value());
-    Bytes members(made.blob_size_bytes - tail.size() - footer->toc_offset_bytes);
-    CHECK_OK(access.read_at(footer->toc_offset_bytes, members));
-    auto toc = codec::read_toc(members, footer->toc_offset_bytes, made.toc);
+    TRY(const auto place, format.find_index(tail, made.blob_size_bytes));
+    ASSERT(place.has_value());
+    Bytes index(place->size_bytes);
+    CHECK_OK(access.read_at(place->offset_bytes, index));
+    auto toc = format.read_toc(index, *place, made.toc);
     if (!toc) {
         return toc.error().message;
     }
@@ -104,10 +94,11 @@ Result<std::string> why_not_lazy_of(const codec::EstargzResult& made, int blob) 
 }  // namespace
 
 LayerConverter::LayerConverter(Session& session, ImageSource& source, ImageTarget& target,
-                               codec::EstargzOptions options)
+                               const codec::LayerFormat& format, codec::LayerOptions options)
     : session_(session),
       source_(source),
       target_(target),
+      format_(format),
       options_(std::move(options)),
       budget_(budget_bytes(session.jobs(), options_.chunk_size_bytes)),
       layers_at_once_(session.reactor(), layers_at_once(session.jobs(), options_.chunk_size_bytes)),
@@ -153,15 +144,16 @@ io::Task<Result<LayerConverter::Outcome>> LayerConverter::convert_once(codec::De
     co_return co_await rewrite(std::move(layer), diff_id);
 }
 
-// A layer that is eStargz already is taken as it is, unless its files are wanted in another order.
+// A layer that has the format already is taken as it is, unless its files are wanted in another
+// order.
 io::Task<Result<bool>> LayerConverter::pass_through(codec::Descriptor layer) {
-    const bool annotated = layer.annotations.contains(std::string{kTocDigestAnnotation});
+    const bool annotated = layer.annotations.contains(std::string{format_.toc_annotation});
     if (!annotated || !options_.prioritized.empty()) {
         co_return false;
     }
     const LayerInspection inspection =
         co_await io::or_return(co_await inspect_layer(source_, layer, session_.wait()));
-    if (!inspection.lazy) {
+    if (!inspection.lazy || inspection.indexed != &format_) {
         co_return false;
     }
     const Result<codec::Toc> toc =
@@ -176,8 +168,8 @@ io::Task<Result<bool>> LayerConverter::pass_through(codec::Descriptor layer) {
     }
     const BlobOutcome outcome =
         co_await io::or_return(co_await target_.copy_blob(source_, layer, session_.wait()));
-    session_.console().note(fmt::format("{}  {:>9}  is eStargz already, {}",
-                                        short_digest(layer.digest), size_text(layer.size_bytes),
+    session_.console().note(fmt::format("{}  {:>9}  is {} already, {}", short_digest(layer.digest),
+                                        size_text(layer.size_bytes), format_.title,
                                         outcome == BlobOutcome::copied ? "copied" : "kept"));
     co_return true;
 }
@@ -187,26 +179,27 @@ io::Task<Result<std::optional<LayerConverter::Written>>> LayerConverter::write_i
     codec::Descriptor layer) {
     SpoolFile blob = co_await io::or_return(target_.begin_blob());
     PatientSink sink{blob.fd(), session_.wait().cancel};
-    codec::EstargzStream stream{options_, workers_, budget_, sink};
-    LayerUnpacker unpacker{stream};
+    const std::unique_ptr<codec::LayerStream> stream =
+        format_.writer->stream(options_, workers_, budget_, sink);
+    LayerUnpacker unpacker{*stream};
     const Result<void> pumped =
         co_await stream_blob(session_, source_, layer, unpacker, session_.wait());
-    auto finish = [&pumped, &unpacker, &stream]() -> Result<codec::EstargzResult> {
+    auto finish = [&pumped, &unpacker, &stream]() -> Result<codec::WrittenLayer> {
         CHECK_OK(pumped);
         CHECK_OK(unpacker.finish());
-        return stream.finish();
+        return stream->finish();
     };
     auto made = co_await io::run_on(session_.pool(), session_.reactor(), std::move(finish));
-    if (stream.out_of_order()) {
+    if (stream->out_of_order()) {
         co_return std::nullopt;
     }
-    if (!made && is_beyond_the_format(stream.failure())) {
+    if (!made && is_beyond_the_format(stream->failure())) {
         co_return Written{.file = std::move(blob), .why_not_lazy = std::move(made).error().message};
     }
     if (!made) {
         co_return fail(std::move(made).error());
     }
-    const codec::Digest source_diff_id = stream.source_digest();
+    const codec::Digest source_diff_id = stream->source_digest();
     co_return Written{
         .file = std::move(blob), .blob = *std::move(made), .source_diff_id = source_diff_id};
 }
@@ -223,11 +216,11 @@ io::Task<Result<LayerConverter::Written>> LayerConverter::write_in_new_order(
 
     SpoolFile blob = co_await io::or_return(target_.begin_blob());
     PatientSink sink{blob.fd(), session_.wait().cancel};
-    auto job = [this, &tar, &sink]() -> Result<codec::EstargzResult> {
+    auto job = [this, &tar, &sink]() -> Result<codec::WrittenLayer> {
         TRY(const FdAccess access, FdAccess::open(tar.fd()));
-        return codec::write_estargz(access, options_, workers_, budget_, sink);
+        return format_.writer->write(access, options_, workers_, budget_, sink);
     };
-    codec::EstargzResult made = co_await io::or_return(
+    codec::WrittenLayer made = co_await io::or_return(
         co_await io::run_on(session_.pool(), session_.reactor(), std::move(job)));
     co_return Written{
         .file = std::move(blob), .blob = std::move(made), .source_diff_id = tar_digest.finish()};
@@ -248,7 +241,7 @@ io::Task<Result<LayerConverter::Outcome>> LayerConverter::rewrite(codec::Descrip
     if (!written->why_not_lazy.empty()) {
         co_return co_await keep_as_it_is(std::move(layer), diff_id, written->why_not_lazy);
     }
-    const codec::EstargzResult& made = written->blob;
+    const codec::WrittenLayer& made = written->blob;
     const codec::Digest source_diff_id = written->source_diff_id;
     if (source_diff_id != diff_id) {
         co_return fail(other_diff_id(source_diff_id, diff_id));
@@ -260,14 +253,14 @@ io::Task<Result<LayerConverter::Outcome>> LayerConverter::rewrite(codec::Descrip
     const int blob_fd = written->file.fd();
     auto check = [this, &made, blob_fd] {
         const std::lock_guard one_at_a_time{check_mutex_};
-        return why_not_lazy_of(made, blob_fd);
+        return why_not_lazy_of(format_, made, blob_fd);
     };
     const std::string why_not_lazy = co_await io::or_return(
         co_await io::run_on(session_.pool(), session_.reactor(), std::move(check)));
     if (!why_not_lazy.empty()) {
         co_return co_await keep_as_it_is(std::move(layer), source_diff_id, why_not_lazy);
     }
-    codec::Descriptor descriptor = estargz_descriptor(layer, made);
+    codec::Descriptor descriptor = format_.writer->describe(layer, made);
     co_await io::or_return(
         co_await target_.put_blob(descriptor, std::move(written->file), session_.wait()));
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layers of one conversion, from a source to a target, as eStargz.
+// Layers of one conversion, from a source to a target, in a format of codec/layer_format.h.
 //
-// A layer goes: source blob → unpacked → eStargz, into a file of the target → stored, all at the
+// A layer goes: source blob → unpacked → written, into a file of the target → stored, all at the
 // same time and each byte once. When files have to change places, its tar goes through an unlinked
 // temporary file instead. Nothing is stored before the source's digest and diffID were verified.
 // Memory does not depend on the layer's size.
@@ -19,7 +19,7 @@
 #include "builder/cli/image_target.h"
 #include "builder/cli/pool_workers.h"
 #include "codec/byte_budget.h"
-#include "codec/estargz_writer.h"
+#include "codec/layer_format.h"
 #include "snapshotter/io/semaphore.h"
 #include "snapshotter/io/shared.h"
 
@@ -34,14 +34,15 @@ struct ConvertedLayer {
 /// Thread: the reactor's. Outlives its tasks.
 class LayerConverter {
   public:
+    /// `format` has a writer, which has checked `options`.
     LayerConverter(Session& session, ImageSource& source, ImageTarget& target,
-                   codec::EstargzOptions options);
+                   const codec::LayerFormat& format, codec::LayerOptions options);
 
     /// `diff_id` is the config's for this layer. Errors: not_supported for zstd and for what is no
     /// layer; bad_message for a damaged blob or another diffID; those of source and target.
     io::Task<Result<ConvertedLayer>> convert(codec::Descriptor layer, codec::Digest diff_id);
 
-    /// Of EstargzOptions::prioritized, what no layer held; nothing is known of layers that were
+    /// Of LayerOptions::prioritized, what no layer held; nothing is known of layers that were
     /// passed through.
     std::vector<std::string> prioritized_nowhere() const;
 
@@ -52,7 +53,7 @@ class LayerConverter {
     };
     struct Written {
         SpoolFile file;
-        codec::EstargzResult blob = {};
+        codec::WrittenLayer blob = {};
         codec::Digest source_diff_id = {};
         std::string why_not_lazy = {};  ///< then there is no blob
     };
@@ -67,7 +68,8 @@ class LayerConverter {
     Session& session_;
     ImageSource& source_;
     ImageTarget& target_;
-    codec::EstargzOptions options_;
+    const codec::LayerFormat& format_;
+    codec::LayerOptions options_;
     std::map<codec::Digest, io::Shared<Outcome>> layers_;
     std::map<std::string, std::size_t> missing_;  ///< path → layers without it
     std::size_t rewritten_ = 0;

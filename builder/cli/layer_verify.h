@@ -20,9 +20,9 @@
 #include "base/stream.h"
 #include "codec/chunk_walk.h"
 #include "codec/digest.h"
-#include "codec/estargz_claims.h"
 #include "codec/gzip.h"
 #include "codec/sha256.h"
+#include "codec/toc.h"
 
 namespace lazybuild::cli {
 
@@ -44,8 +44,8 @@ class Findings {
 
 class LayerVerifier final : public ByteSink, private codec::ChunkWalk::Visitor {
   public:
-    /// For an eStargz blob whose table of contents is at `toc_offset_bytes`. `findings` outlives
-    /// this.
+    /// For a blob of gzip members whose table of contents is at `toc_offset_bytes`. `findings`
+    /// outlives this.
     LayerVerifier(codec::TocClaims claims, std::uint64_t toc_offset_bytes, Findings& findings);
     ~LayerVerifier() override;
 

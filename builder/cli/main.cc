@@ -14,6 +14,7 @@
 #include "builder/cli/cmd_verify.h"
 #include "builder/cli/console.h"
 #include "builder/cli/suggest.h"
+#include "codec/layer_format.h"
 
 namespace lazybuild::cli {
 namespace {
@@ -51,7 +52,7 @@ CLI::App* add_convert(CLI::App& app, ConvertArgs& args) {
     command->add_option("SRC", args.source, "The image to convert")->required();
     command->add_option("DST", args.target, "Where the result goes")->required();
     command->add_option("--format", args.format, "Format of the layers")
-        ->check(CLI::IsMember({"estargz"}))
+        ->check(CLI::IsMember(codec::writable_format_names()))
         ->capture_default_str();
     CLI::Option* platform =
         command->add_option("--platform", args.platform, "Which image of an index [the host's]")

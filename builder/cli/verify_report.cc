@@ -19,12 +19,11 @@ void add_layer(std::string& text, const LayerVerdict& layer, std::size_t number,
         fmt::format("layer {}/{}  {}", number, count, short_digest(layer.descriptor.digest));
     if (layer.findings.empty()) {
         std::string held = "blob, diffID";
-        if (layer.format == LayerFormat::estargz) {
+        if (layer.indexed) {
             held += fmt::format(", TOC, {} files, {} chunks", layer.files, layer.chunks);
         }
-        text +=
-            fmt::format("{}  {:>9}  {:7}  ok: {}\n", name, size_text(layer.descriptor.size_bytes),
-                        layer_format_name(layer.format), held);
+        text += fmt::format("{}  {:>9}  {:7}  ok: {}\n", name,
+                            size_text(layer.descriptor.size_bytes), layer.format, held);
     }
     for (const std::string& line : layer.findings.lines()) {
         text += fmt::format("{}  BAD: {}\n", name, printable(line));
@@ -61,13 +60,13 @@ std::string verdict_json(const VerifyReport& report) {
     for (const LayerVerdict& layer : report.layers) {
         Json json = {{"digest", layer.descriptor.digest.text()},
                      {"size", layer.descriptor.size_bytes},
-                     {"format", layer_format_name(layer.format)},
+                     {"format", layer.format},
                      {"holds", layer.findings.empty()},
                      {"findings", layer.findings.lines()}};
         if (layer.diff_id) {
             json["diffID"] = layer.diff_id->text();
         }
-        if (layer.format == LayerFormat::estargz) {
+        if (layer.indexed) {
             json["files"] = layer.files;
             json["chunks"] = layer.chunks;
         }

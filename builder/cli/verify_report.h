@@ -5,9 +5,10 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "builder/cli/layer_format.h"
+#include "builder/cli/layer_inspection.h"
 #include "builder/cli/layer_verify.h"
 #include "codec/digest.h"
 #include "codec/oci_descriptor.h"
@@ -17,9 +18,10 @@ namespace lazybuild::cli {
 struct LayerVerdict {
     codec::Descriptor descriptor;
     std::optional<codec::Digest> diff_id;  ///< the config's
-    LayerFormat format = LayerFormat::other;
-    std::size_t files = 0;   ///< whose digests a table of contents has
-    std::size_t chunks = 0;  ///< that were digested
+    std::string_view format = "other";     ///< as LayerInspection names it
+    bool indexed = false;                  ///< it has a table of contents
+    std::size_t files = 0;                 ///< whose digests a table of contents has
+    std::size_t chunks = 0;                ///< that were digested
     Findings findings;
 };
 

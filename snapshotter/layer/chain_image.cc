@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "codec/chain_tree.h"
 #include "codec/erofs_reader.h"
-#include "codec/estargz_toc.h"
+#include "codec/layer_format.h"
 #include "codec/sha256.h"
 #include "snapshotter/layer/plain_directory.h"
 #include "snapshotter/store/kept_toc.h"
@@ -80,8 +80,10 @@ class ChainImages {
   private:
     Result<void> make(const std::string& directory, const store::KeptToc& toc,
                       std::span<const LowerSnapshot> below, const std::string& path) {
-        TRY(const Bytes members, store::read_kept_toc_members(directory));
-        TRY(codec::Toc parsed, codec::read_toc(members, toc.toc_offset_bytes, std::nullopt));
+        TRY(const Bytes index, store::read_kept_index(directory));
+        const codec::IndexPlace place{.offset_bytes = toc.toc_offset_bytes,
+                                      .size_bytes = index.size()};
+        TRY(codec::Toc parsed, toc.format->read_toc(index, place, std::nullopt));
         if (below.empty()) {
             CHECK_OK(codec::make_first_layer(parsed.tree));
         } else {

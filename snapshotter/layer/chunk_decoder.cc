@@ -4,9 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <vector>
 
-#include "codec/gzip.h"
+#include "codec/layer_format.h"
 #include "codec/sha256.h"
 #include "codec/sha256_many.h"
 
@@ -92,7 +93,7 @@ class Window {
 Result<void> inflate_chunks(store::LayerFiles& files, store::ChunkTable::Run run,
                             std::uint64_t blob_offset_bytes, ByteView compressed, Window& window) {
     const auto records = files.chunks().records();
-    codec::Inflater inflater;
+    const std::unique_ptr<codec::ChunkReader> reader = files.chunks().format().open_chunks();
     for (ChunkIndex begin = run.begin; begin < run.end;) {
         if (files.presence().has(begin)) {
             ++begin;
@@ -113,7 +114,7 @@ Result<void> inflate_chunks(store::LayerFiles& files, store::ChunkTable::Run run
             CHECK_OK(window.keep());
         }
         const ByteView member = compressed.subspan(first.blob_offset_bytes - blob_offset_bytes);
-        CHECK_OK(inflater.inflate_range(member, first.member_offset_bytes, window.room(size)));
+        CHECK_OK(reader->read(member, first.member_offset_bytes, window.room(size)));
         window.take(begin, end, size);
         begin = end;
     }

@@ -8,8 +8,7 @@
 
 #include "base/file.h"
 #include "codec/chain_tree.h"
-#include "codec/estargz_footer.h"
-#include "codec/estargz_toc.h"
+#include "codec/layer_format.h"
 #include "snapshotter/store/kept_toc.h"
 #include "snapshotter/store/layer_files.h"
 
@@ -30,63 +29,53 @@ std::uint64_t tail_guess(std::uint64_t blob_size_bytes) {
                     std::clamp(blob_size_bytes / 64, kTailBytesMin, kTailBytesMax));
 }
 
-struct Tail {
-    Bytes bytes;  // from toc_offset_bytes to the end of the blob, footer included
-    std::uint64_t toc_offset_bytes = 0;
-    std::size_t footer_size_bytes = 0;
+struct Index {
+    codec::FoundIndex found;
+    Bytes bytes;  // as the blob has them
 };
 
-Result<codec::EstargzFooter> footer_of(ByteView tail, std::uint64_t blob_size_bytes) {
-    const std::size_t size = std::min(tail.size(), codec::kEstargzFooterBytesMax);
-    TRY(const auto footer, codec::find_estargz_footer(tail.last(size)));
-    if (!footer) {
-        return fail(Error{.code = std::errc::not_supported,
-                          .message = "the blob has no eStargz footer, so it has no index"});
-    }
-    if (footer->toc_offset_bytes > blob_size_bytes - footer->footer_size_bytes) {
-        return fail(corrupt(fmt::format("the footer puts the table of contents at {}, past the end",
-                                        footer->toc_offset_bytes)));
-    }
-    if (blob_size_bytes - footer->toc_offset_bytes > kCompressedTocBytesMax) {
+Result<codec::FoundIndex> find_index(ByteView tail, std::uint64_t blob_size_bytes) {
+    TRY(const codec::FoundIndex found, codec::find_layer_index(tail, blob_size_bytes));
+    if (blob_size_bytes - found.place.offset_bytes > kCompressedTocBytesMax) {
         return fail(over_limit("the table of contents is too large"));
     }
-    return *footer;
+    return found;
 }
 
-io::Task<Result<Tail>> fetch_tail(LayerContext& context, codec::Digest blob,
-                                  std::uint64_t blob_size_bytes, io::Wait wait) {
+io::Task<Result<Index>> fetch_index(LayerContext& context, codec::Digest blob,
+                                    std::uint64_t blob_size_bytes, io::Wait wait) {
     const std::uint64_t guess = tail_guess(blob_size_bytes);
     const auto started = io::Clock::now();
     Bytes tail = co_await or_return(
         co_await context.origins.read(blob, blob_size_bytes - guess, guess, 0, wait));
     context.link.record(tail.size(), io::Clock::now() - started);
-    const codec::EstargzFooter footer = co_await or_return(footer_of(tail, blob_size_bytes));
-    const std::uint64_t wanted = blob_size_bytes - footer.toc_offset_bytes;
+    const codec::FoundIndex found = co_await or_return(find_index(tail, blob_size_bytes));
+    const std::uint64_t wanted = blob_size_bytes - found.place.offset_bytes;
     if (wanted <= tail.size()) {
         tail.erase(tail.begin(), tail.end() - static_cast<std::ptrdiff_t>(wanted));
     } else {
         const std::uint64_t missing = wanted - tail.size();
         Bytes head = co_await or_return(
-            co_await context.origins.read(blob, footer.toc_offset_bytes, missing, 0, wait));
+            co_await context.origins.read(blob, found.place.offset_bytes, missing, 0, wait));
         head.insert(head.end(), tail.begin(), tail.end());
         tail = std::move(head);
     }
-    co_return Tail{.bytes = std::move(tail),
-                   .toc_offset_bytes = footer.toc_offset_bytes,
-                   .footer_size_bytes = footer.footer_size_bytes};
+    tail.resize(found.place.size_bytes);  // without the footer
+    co_return Index{.found = found, .bytes = std::move(tail)};
 }
 
-// On the pool: everything between the bytes of the tail and the record.
-Result<store::LayerRecord> index_tail(store::Store& records, const LayerRequest& request,
-                                      const Tail& tail) {
-    const ByteView members = ByteView{tail.bytes}.first(tail.bytes.size() - tail.footer_size_bytes);
-    TRY(const codec::Toc toc, codec::read_toc(members, tail.toc_offset_bytes, request.toc));
+// On the pool: everything between the bytes of the index and the record.
+Result<store::LayerRecord> store_index(store::Store& records, const LayerRequest& request,
+                                       const Index& index) {
+    const auto& [format, place] = index.found;
+    TRY(const codec::Toc toc, format->read_toc(index.bytes, place, request.toc));
     if (const auto why = codec::why_inexact(toc.tree)) {
         return fail(Error{.code = std::errc::not_supported, .message = "the layer: " + *why});
     }
     const store::KeptToc kept{.bare_directories = codec::has_bare_directories(toc.tree),
                               .whiteouts = codec::has_whiteouts(toc.tree),
-                              .toc_offset_bytes = tail.toc_offset_bytes};
+                              .format = format,
+                              .toc_offset_bytes = place.offset_bytes};
     const store::NewLayer layer{.blob = request.blob,
                                 .toc = request.toc,
                                 .blob_size_bytes = request.blob_size_bytes,
@@ -95,10 +84,10 @@ Result<store::LayerRecord> index_tail(store::Store& records, const LayerRequest&
                                 .prefetch_end_bytes = toc.prefetch_end_bytes};
     TRY(const std::string staged, records.stage_layer());
     Result<void> made = kept.bare_directories || kept.whiteouts
-                            ? store::write_kept_toc(staged, kept, members)
+                            ? store::write_kept_toc(staged, kept, index.bytes)
                             : Result<void>{};
     if (made) {
-        made = store::make_layer_files(staged, toc.tree, request.blob, tail.toc_offset_bytes);
+        made = store::make_layer_files(staged, toc.tree, request.blob, *format, place.offset_bytes);
     }
     Result<store::LayerRecord> record =
         made ? records.insert_layer(layer, staged) : std::unexpected(std::move(made).error());
@@ -122,10 +111,10 @@ io::Task<Result<store::LayerRecord>> make_index(LayerContext& context, LayerRequ
         return records.add_origin(request.blob, request.origin);
     };
     co_await or_return(co_await io::run_on(context.pool, context.reactor, std::move(add_origin)));
-    Tail tail = co_await or_return(
-        co_await fetch_tail(context, request.blob, request.blob_size_bytes, wait));
-    auto index = [&records, &request, &tail] { return index_tail(records, request, tail); };
-    co_return co_await io::run_on(context.pool, context.reactor, std::move(index));
+    const Index index = co_await or_return(
+        co_await fetch_index(context, request.blob, request.blob_size_bytes, wait));
+    auto keep = [&records, &request, &index] { return store_index(records, request, index); };
+    co_return co_await io::run_on(context.pool, context.reactor, std::move(keep));
 }
 
 }  // namespace lazybuild::layer

@@ -28,7 +28,7 @@ struct LayerRequest {
 };
 
 /// Makes the layer's record, its origin and its files. The context outlives the task.
-/// Errors: not_supported for a blob that is not eStargz, or that no mount can show exactly;
+/// Errors: not_supported for a blob that has no index, or that no mount can show exactly;
 /// bad_message for a TOC that is not the one of the manifest, or not a TOC; over_limit past the
 /// codecs' limits; those of the origins.
 io::Task<Result<store::LayerRecord>> make_index(LayerContext& context, LayerRequest request,

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "codec/layer_format.h"
 #include "codec/media_type.h"
 #include "codec/oci_config.h"
 #include "codec/oci_manifest.h"
@@ -22,22 +23,20 @@ constexpr std::chrono::seconds kImageKept{120};
 constexpr std::size_t kImagesMax = 64;
 constexpr std::uint64_t kConfigBytesMax = 4 << 20;
 
-// eStargz's annotation of a layer: the digest of its TOC's JSON.
-constexpr const char* kTocAnnotation = "containerd.io/snapshot/stargz/toc.digest";
-
 void judge_layer(const codec::Descriptor& descriptor, ImageLayer& layer) {
-    if (codec::layer_compression(descriptor.media_type) != codec::Compression::gzip) {
+    const codec::LayerFormat* const format = codec::layer_format_for(descriptor.media_type);
+    if (format == nullptr) {
         layer.not_lazy = fmt::format("its media type is {:?}", descriptor.media_type);
         return;
     }
-    const auto annotation = descriptor.annotations.find(kTocAnnotation);
+    const auto annotation = descriptor.annotations.find(std::string{format->toc_annotation});
     if (annotation == descriptor.annotations.end()) {
-        layer.not_lazy = "it has no table of contents (not eStargz)";
+        layer.not_lazy = fmt::format("it has no table of contents (not {})", format->title);
         return;
     }
     auto toc = codec::Digest::parse(annotation->second);
     if (!toc) {
-        layer.not_lazy = fmt::format("{}: {}", kTocAnnotation, toc.error().message);
+        layer.not_lazy = fmt::format("{}: {}", format->toc_annotation, toc.error().message);
         return;
     }
     layer.toc = *toc;

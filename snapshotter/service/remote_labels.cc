@@ -6,6 +6,8 @@
 #include <initializer_list>
 #include <utility>
 
+#include "codec/layer_format.h"
+
 namespace lazybuild::service {
 namespace {
 
@@ -22,8 +24,6 @@ constexpr std::initializer_list<std::string_view> kLayersLabels = {
     "containerd.io/snapshot/cri.image-layers", "containerd.io/snapshot/remote/stargz.layers"};
 constexpr std::initializer_list<std::string_view> kManifestLabels = {
     "containerd.io/snapshot/cri.manifest-digest"};
-constexpr std::initializer_list<std::string_view> kTocLabels = {
-    "containerd.io/snapshot/stargz/toc.digest"};
 
 /// The first of `names` that is there and not empty.
 std::optional<Found> find(const store::Labels& labels,
@@ -45,14 +45,22 @@ Result<codec::Digest> digest_of(const Found& found) {
     return *digest;
 }
 
-Result<std::optional<codec::Digest>> optional_digest(
-    const store::Labels& labels, std::initializer_list<std::string_view> names) {
-    const std::optional<Found> found = find(labels, names);
+Result<std::optional<codec::Digest>> optional_digest(const std::optional<Found>& found) {
     if (!found) {
         return std::nullopt;
     }
     TRY(const codec::Digest digest, digest_of(*found));
     return digest;
+}
+
+/// containerd hands on the annotations of layers as labels.
+std::optional<Found> find_toc(const store::Labels& labels) {
+    for (const codec::LayerFormat* format : codec::layer_formats()) {
+        if (const auto found = find(labels, {format->toc_annotation})) {
+            return found;
+        }
+    }
+    return std::nullopt;
 }
 
 /// A list that was cut in the middle of a digest, or holds others than ours, is a shorter list.
@@ -92,8 +100,8 @@ Result<RemoteTarget> parse_remote_labels(const store::Labels& labels) {
         return fail(invalid(fmt::format("label {}: {}", image->label, parsed.error().message)));
     }
     target.image = *std::move(parsed);
-    TRY(target.manifest, optional_digest(labels, kManifestLabels));
-    TRY(target.toc, optional_digest(labels, kTocLabels));
+    TRY(target.manifest, optional_digest(find(labels, kManifestLabels)));
+    TRY(target.toc, optional_digest(find_toc(labels)));
     if (const std::optional<Found> list = find(labels, kLayersLabels); list) {
         target.layers = digest_list(list->value);
     }

@@ -37,8 +37,8 @@ Result<ChunkRecord> record_of(const codec::Node& node, const codec::Chunk& chunk
 
 }  // namespace
 
-Result<void> ChunkTable::write(const codec::FileTree& tree, std::uint64_t data_end_bytes,
-                               const std::string& path) {
+Result<void> ChunkTable::write(const codec::FileTree& tree, const codec::LayerFormat& format,
+                               std::uint64_t data_end_bytes, const std::string& path) {
     std::vector<ChunkRecord> records;
     records.reserve(tree.chunks.size());
     for (const codec::Node& node : tree.nodes) {
@@ -59,6 +59,7 @@ Result<void> ChunkTable::write(const codec::FileTree& tree, std::uint64_t data_e
     store_le<std::uint64_t>(file, 16, records.size());
     store_le<std::uint64_t>(file, 24, tree.disk_size_bytes);
     store_le<std::uint64_t>(file, 32, data_end_bytes);
+    store_le<std::uint16_t>(file, 40, format.number);
     std::ranges::copy(std::as_bytes(std::span{records}), file.begin() + kHeaderBytes);
     return replace_file(path, file);
 }
@@ -81,11 +82,12 @@ Result<ChunkTable> ChunkTable::open(const std::string& path) {
     table.mapping_ = {static_cast<const std::byte*>(address), size};
     const ByteView header = table.mapping_.first(kHeaderBytes);
     const auto count = load_le<std::uint64_t>(header, 16);
+    table.format_ = codec::find_layer_format(load_le<std::uint16_t>(header, 40));
     if (as_text(header.first(kMagic.size())) != kMagic ||
         load_le<std::uint32_t>(header, 8) != kVersion ||
         load_le<std::uint32_t>(header, 12) != sizeof(ChunkRecord) ||
         count != (size - kHeaderBytes) / sizeof(ChunkRecord) ||
-        (size - kHeaderBytes) % sizeof(ChunkRecord) != 0) {
+        (size - kHeaderBytes) % sizeof(ChunkRecord) != 0 || table.format_ == nullptr) {
         return fail(corrupt(path + ": not a chunk table of this version"));
     }
     table.records_ = {reinterpret_cast<const ChunkRecord*>(table.mapping_.data() + kHeaderBytes),
@@ -99,7 +101,8 @@ ChunkTable::ChunkTable(ChunkTable&& other) noexcept
     : mapping_(std::exchange(other.mapping_, {})),
       records_(std::exchange(other.records_, {})),
       disk_size_bytes_(other.disk_size_bytes_),
-      data_end_bytes_(other.data_end_bytes_) {}
+      data_end_bytes_(other.data_end_bytes_),
+      format_(other.format_) {}
 
 ChunkTable& ChunkTable::operator=(ChunkTable&& other) noexcept {
     if (this != &other) {
@@ -108,6 +111,7 @@ ChunkTable& ChunkTable::operator=(ChunkTable&& other) noexcept {
         records_ = std::exchange(other.records_, {});
         disk_size_bytes_ = other.disk_size_bytes_;
         data_end_bytes_ = other.data_end_bytes_;
+        format_ = other.format_;
     }
     return *this;
 }

@@ -4,8 +4,9 @@
 // cost page cache and not memory.
 //
 // File `chunks`, little-endian: 64-byte header {magic "LZBCHUNK", u32 version 1, u32 record size
-// 64, u64 record count, u64 disk size, u64 end of data in the blob, zeros}, then the records,
-// sorted by disk offset. Disk order is blob order (codec/file_tree.h), so both are ascending.
+// 64, u64 record count, u64 disk size, u64 end of data in the blob, u16 number of the layer's
+// format, zeros}, then the records, sorted by disk offset. Disk order is blob order
+// (codec/file_tree.h), so both are ascending.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 
 #include "base/result.h"
 #include "codec/file_tree.h"
+#include "codec/layer_format.h"
 
 namespace lazybuild::store {
 
@@ -39,8 +41,8 @@ class ChunkTable {
   public:
     /// Writes the table of `tree` to `path` (replaced atomically). `data_end_bytes` is where the
     /// last member that holds data ends. Errors: over_limit for chunks past the limits above.
-    static Result<void> write(const codec::FileTree& tree, std::uint64_t data_end_bytes,
-                              const std::string& path);
+    static Result<void> write(const codec::FileTree& tree, const codec::LayerFormat& format,
+                              std::uint64_t data_end_bytes, const std::string& path);
 
     /// Errors: bad_message when the file is not a whole table of this version.
     static Result<ChunkTable> open(const std::string& path);
@@ -52,6 +54,8 @@ class ChunkTable {
     std::span<const ChunkRecord> records() const { return records_; }
     std::uint64_t disk_size_bytes() const { return disk_size_bytes_; }
     std::uint64_t data_end_bytes() const { return data_end_bytes_; }
+    /// What the chunks in the blob are read with.
+    const codec::LayerFormat& format() const { return *format_; }
 
     /// The chunks that hold any byte of disk [offset, offset + size): [first, second).
     struct Run {
@@ -68,6 +72,7 @@ class ChunkTable {
     std::span<const ChunkRecord> records_;
     std::uint64_t disk_size_bytes_ = 0;
     std::uint64_t data_end_bytes_ = 0;
+    const codec::LayerFormat* format_ = nullptr;  // never null once open
 };
 
 }  // namespace lazybuild::store

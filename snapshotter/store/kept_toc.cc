@@ -15,10 +15,10 @@ namespace {
 
 constexpr std::string_view kMagic{"LZBTOC\0\0", 8};
 constexpr std::uint32_t kVersion = 1;
-constexpr std::uint32_t kBareDirectories = 1;
-constexpr std::uint32_t kWhiteouts = 2;
+constexpr std::uint16_t kBareDirectories = 1;
+constexpr std::uint16_t kWhiteouts = 2;
 constexpr std::size_t kHeaderBytes = 24;
-constexpr std::uint64_t kMembersBytesMax = 256 << 20;
+constexpr std::uint64_t kFileBytesMax = 256 << 20;
 
 std::string path_in(const std::string& layer_directory) {
     return layer_directory + "/toc";
@@ -27,14 +27,17 @@ std::string path_in(const std::string& layer_directory) {
 }  // namespace
 
 Result<void> write_kept_toc(const std::string& layer_directory, const KeptToc& toc,
-                            ByteView members) {
+                            ByteView index) {
     Bytes file(kHeaderBytes);
     std::ranges::copy(as_bytes(kMagic), file.begin());
     store_le<std::uint32_t>(file, 8, kVersion);
-    store_le<std::uint32_t>(
-        file, 12, (toc.bare_directories ? kBareDirectories : 0) | (toc.whiteouts ? kWhiteouts : 0));
+    store_le<std::uint16_t>(
+        file, 12,
+        static_cast<std::uint16_t>((toc.bare_directories ? kBareDirectories : 0) |
+                                   (toc.whiteouts ? kWhiteouts : 0)));
+    store_le<std::uint16_t>(file, 14, toc.format->number);
     store_le<std::uint64_t>(file, 16, toc.toc_offset_bytes);
-    file.insert(file.end(), members.begin(), members.end());
+    file.insert(file.end(), index.begin(), index.end());
     return replace_file(path_in(layer_directory), file, 0600);
 }
 
@@ -50,26 +53,29 @@ Result<std::optional<KeptToc>> find_kept_toc(const std::string& layer_directory)
     std::array<std::byte, kHeaderBytes> header{};
     TRY(const std::size_t count, pread_full(file->get(), header, 0));
     const ByteView view{header};
-    if (count != header.size() || as_text(view.first(kMagic.size())) != kMagic ||
+    const auto* const format = codec::find_layer_format(load_le<std::uint16_t>(view, 14));
+    if (count != header.size() || format == nullptr ||
+        as_text(view.first(kMagic.size())) != kMagic ||
         load_le<std::uint32_t>(view, 8) != kVersion) {
         return fail(corrupt(path + ": not a kept table of contents of this version"));
     }
-    const auto flags = load_le<std::uint32_t>(view, 12);
+    const auto flags = load_le<std::uint16_t>(view, 12);
     return KeptToc{.bare_directories = (flags & kBareDirectories) != 0,
                    .whiteouts = (flags & kWhiteouts) != 0,
+                   .format = format,
                    .toc_offset_bytes = load_le<std::uint64_t>(view, 16)};
 }
 
-Result<Bytes> read_kept_toc_members(const std::string& layer_directory) {
+Result<Bytes> read_kept_index(const std::string& layer_directory) {
     const std::string path = path_in(layer_directory);
     TRY(const Fd file, open_file(path, O_RDONLY));
     TRY(const FdAccess access, FdAccess::open(file.get()));
-    if (access.size_bytes() < kHeaderBytes || access.size_bytes() > kMembersBytesMax) {
+    if (access.size_bytes() < kHeaderBytes || access.size_bytes() > kFileBytesMax) {
         return fail(corrupt(path + ": too short, or too long"));
     }
-    Bytes members(access.size_bytes() - kHeaderBytes);
-    CHECK_OK(access.read_at(kHeaderBytes, members));
-    return members;
+    Bytes index(access.size_bytes() - kHeaderBytes);
+    CHECK_OK(access.read_at(kHeaderBytes, index));
+    return index;
 }
 
 }  // namespace lazybuild::store

@@ -4,8 +4,9 @@
 // such file. From it and from the layers below, an image can be made again at any time, without the
 // network.
 //
-// Format, little-endian: "LZBTOC" and two zeros, version u32, flags u32 (1 bare directories,
-// 2 whiteouts), the TOC's offset in the blob u64, then the gzip members as the blob has them.
+// Format, little-endian: "LZBTOC" and two zeros, version u32, flags u16 (1 bare directories,
+// 2 whiteouts), number of the layer's format u16, the index's offset in the blob u64, then the
+// index as the blob has it.
 #pragma once
 
 #include <cstdint>
@@ -14,23 +15,24 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "codec/layer_format.h"
 
 namespace lazybuild::store {
 
 struct KeptToc {
-    bool bare_directories = false;  ///< over other layers, attributes come from below
-    bool whiteouts = false;         ///< as a first layer, it hides nothing
+    bool bare_directories = false;               ///< over other layers, attributes come from below
+    bool whiteouts = false;                      ///< as a first layer, it hides nothing
+    const codec::LayerFormat* format = nullptr;  ///< never null
     std::uint64_t toc_offset_bytes = 0;
 };
 
 /// Writes the file into a layer's directory that is being staged.
-Result<void> write_kept_toc(const std::string& layer_directory, const KeptToc& toc,
-                            ByteView members);
+Result<void> write_kept_toc(const std::string& layer_directory, const KeptToc& toc, ByteView index);
 
 /// nullopt when the layer needs none. Errors: bad_message.
 Result<std::optional<KeptToc>> find_kept_toc(const std::string& layer_directory);
 
 /// Errors: also no_such_file_or_directory.
-Result<Bytes> read_kept_toc_members(const std::string& layer_directory);
+Result<Bytes> read_kept_index(const std::string& layer_directory);
 
 }  // namespace lazybuild::store

@@ -54,9 +54,10 @@ std::string chain_path(const std::string& layer_directory, std::string_view chai
 }
 
 Result<void> make_layer_files(const std::string& directory, const codec::FileTree& tree,
-                              const codec::Digest& identity, std::uint64_t data_end_bytes) {
+                              const codec::Digest& identity, const codec::LayerFormat& format,
+                              std::uint64_t data_end_bytes) {
     CHECK_OK(write_tree(tree_path(directory), O_EXCL, tree, identity));
-    CHECK_OK(ChunkTable::write(tree, data_end_bytes, chunks_path(directory)));
+    CHECK_OK(ChunkTable::write(tree, format, data_end_bytes, chunks_path(directory)));
     CHECK_OK(make_disk(directory, tree.disk_size_bytes));
     return sync_directory(directory);
 }

@@ -28,7 +28,8 @@ std::string chain_path(const std::string& layer_directory, std::string_view chai
 /// `identity` makes the EROFS image's UUID; `data_end_bytes` is where the blob's last data member
 /// ends.
 Result<void> make_layer_files(const std::string& directory, const codec::FileTree& tree,
-                              const codec::Digest& identity, std::uint64_t data_end_bytes);
+                              const codec::Digest& identity, const codec::LayerFormat& format,
+                              std::uint64_t data_end_bytes);
 
 /// Writes one more metadata image of a layer, at `path`: whole, or not at all, whatever crashes.
 Result<void> write_chain_tree(const codec::FileTree& tree, const codec::Digest& identity,

@@ -17,6 +17,7 @@
 
 #include "base/file.h"
 #include "codec/estargz_footer.h"
+#include "codec/estargz_format.h"
 #include "codec/estargz_toc.h"
 #include "codec/estargz_writer.h"
 #include "codec/sha256.h"
@@ -116,8 +117,8 @@ inline std::shared_ptr<store::LayerFiles> open_files(const TestLayer& layer,
     if (!std::filesystem::exists(directory)) {
         EXPECT_TRUE(make_directories(directory).has_value());
         const codec::Toc toc = layer.toc();
-        const auto made =
-            store::make_layer_files(directory, toc.tree, layer.info.blob, layer.blob.size());
+        const auto made = store::make_layer_files(directory, toc.tree, layer.info.blob,
+                                                  codec::kEstargzFormat, layer.blob.size());
         EXPECT_TRUE(made.has_value()) << made.error().message;
     }
     auto files = store::LayerFiles::open(directory);

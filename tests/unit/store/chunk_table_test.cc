@@ -4,12 +4,15 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "codec/estargz_format.h"
 #include "tests/support/temp_dir.h"
 
 namespace lazybuild::store {
 namespace {
 
 using codec::Chunk;
+
+const codec::LayerFormat& kFormat = codec::kEstargzFormat;
 
 codec::Digest digest_with(std::byte first) {
     codec::Digest::Raw raw{};
@@ -57,12 +60,13 @@ class ChunkTableTest : public ::testing::Test {
 };
 
 TEST_F(ChunkTableTest, reads_what_was_written) {
-    ASSERT_TRUE(ChunkTable::write(two_files(), 233, path_).has_value());
+    ASSERT_TRUE(ChunkTable::write(two_files(), kFormat, 233, path_).has_value());
     const auto table = ChunkTable::open(path_);
     ASSERT_TRUE(table.has_value()) << table.error().message;
     ASSERT_EQ(table->records().size(), 4U);
     EXPECT_EQ(table->disk_size_bytes(), 16384U);
     EXPECT_EQ(table->data_end_bytes(), 233U);
+    EXPECT_EQ(&table->format(), &kFormat);
     const ChunkRecord& last = table->records()[3];
     EXPECT_EQ(last.disk_offset_bytes, 12288U);
     EXPECT_EQ(last.blob_offset_bytes, 200U);
@@ -71,7 +75,7 @@ TEST_F(ChunkTableTest, reads_what_was_written) {
 }
 
 TEST_F(ChunkTableTest, finds_the_chunks_of_a_range) {
-    ASSERT_TRUE(ChunkTable::write(two_files(), 233, path_).has_value());
+    ASSERT_TRUE(ChunkTable::write(two_files(), kFormat, 233, path_).has_value());
     const ChunkTable table = ChunkTable::open(path_).value();
     const auto run = [&table](std::uint64_t offset, std::uint64_t size) {
         const ChunkTable::Run found = table.overlapping(offset, size);
@@ -89,13 +93,13 @@ TEST_F(ChunkTableTest, finds_the_chunks_of_a_range) {
 TEST_F(ChunkTableTest, refuses_chunks_past_the_limit) {
     codec::FileTree tree = two_files();
     tree.chunks[3].size_bytes = kChunkBytesMax + 1;
-    const auto written = ChunkTable::write(tree, 233, path_);
+    const auto written = ChunkTable::write(tree, kFormat, 233, path_);
     ASSERT_FALSE(written.has_value());
     EXPECT_EQ(written.error().code, std::errc::argument_out_of_domain);
 }
 
 TEST_F(ChunkTableTest, refuses_a_file_that_is_torn_or_foreign) {
-    ASSERT_TRUE(ChunkTable::write(two_files(), 233, path_).has_value());
+    ASSERT_TRUE(ChunkTable::write(two_files(), kFormat, 233, path_).has_value());
     const std::string whole = read_file(path_, 1 << 20).value();
     for (const std::size_t size :
          {std::size_t{0}, std::size_t{63}, std::size_t{64}, whole.size() - 1}) {
@@ -103,10 +107,13 @@ TEST_F(ChunkTableTest, refuses_a_file_that_is_torn_or_foreign) {
             replace_file(path_, as_bytes(std::string_view{whole}.substr(0, size))).has_value());
         EXPECT_FALSE(ChunkTable::open(path_).has_value()) << size;
     }
-    std::string foreign = whole;
-    foreign[0] = 'X';
-    ASSERT_TRUE(replace_file(path_, as_bytes(foreign)).has_value());
-    EXPECT_FALSE(ChunkTable::open(path_).has_value());
+    constexpr std::size_t kFormatNumber = 40;
+    for (const std::size_t byte : {std::size_t{0}, kFormatNumber}) {
+        std::string foreign = whole;
+        foreign[byte] = 'X';
+        ASSERT_TRUE(replace_file(path_, as_bytes(foreign)).has_value());
+        EXPECT_FALSE(ChunkTable::open(path_).has_value()) << byte;
+    }
 }
 
 }  // namespace
