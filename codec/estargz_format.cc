@@ -2,6 +2,7 @@
 #include "codec/estargz_format.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "codec/estargz_claims.h"
 #include "codec/estargz_footer.h"
@@ -58,6 +59,23 @@ std::unique_ptr<ChunkReader> open_chunks() {
     return std::make_unique<GzipChunks>();
 }
 
+class GzipBlob final : public BlobReader {
+  public:
+    explicit GzipBlob(GzipStreamOptions options) : gzip_(std::move(options)) {}
+    Result<void> push(ByteView compressed, ByteSink& out) override {
+        return gzip_.push(compressed, out);
+    }
+    Result<void> finish() override { return gzip_.finish(); }
+
+  private:
+    GzipStream gzip_;
+};
+
+std::unique_ptr<BlobReader> open_blob(OnMember on_member, std::uint64_t output_bytes_max) {
+    return std::make_unique<GzipBlob>(
+        GzipStreamOptions{.output_bytes_max = output_bytes_max, .on_member = std::move(on_member)});
+}
+
 std::unique_ptr<LayerStream> open_stream(const LayerOptions& options, Workers& workers,
                                          ByteBudget& budget, ByteSink& out) {
     return std::make_unique<EstargzStream>(options, workers, budget, out);
@@ -87,6 +105,7 @@ constinit const LayerFormat kEstargzFormat{.name = "estargz",
                                            .read_toc = read_index,
                                            .read_claims = read_claims,
                                            .open_chunks = open_chunks,
+                                           .open_blob = open_blob,
                                            .writer = &kWriter};
 
 }  // namespace lazybuild::codec

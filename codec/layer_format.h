@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,6 +18,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/stream.h"
 #include "codec/digest.h"
 #include "codec/layer_writer.h"
 #include "codec/media_type.h"
@@ -42,6 +44,21 @@ class ChunkReader {
                               MutableByteView out) = 0;
 };
 
+/// A whole blob, from its first byte to its last, as its bytes arrive: the layer's tar.
+class BlobReader {
+  public:
+    virtual ~BlobReader() = default;
+    /// Writes to `out` all that `compressed` gives, in pieces of bounded size. Errors: bad_message
+    /// for what does not decompress; over_limit; those of `out` and of OnMember.
+    virtual Result<void> push(ByteView compressed, ByteSink& out) = 0;
+    /// The blob has ended. Errors: bad_message when that was in the middle.
+    virtual Result<void> finish() = 0;
+};
+
+/// Called before the first byte of each compressed member, with the place of its first byte in what
+/// was pushed: how a reader of a whole blob knows which chunk it is in.
+using OnMember = std::function<Result<void>(std::uint64_t compressed_offset_bytes)>;
+
 /// One format: what tells that a layer has it, and the functions that know it.
 struct LayerFormat {
     std::string_view name;   ///< for --format and reports
@@ -66,6 +83,7 @@ struct LayerFormat {
     Result<TocClaims> (*read_claims)(ByteView index, const std::optional<Digest>& expected);
 
     std::unique_ptr<ChunkReader> (*open_chunks)();
+    std::unique_ptr<BlobReader> (*open_blob)(OnMember on_member, std::uint64_t output_bytes_max);
 
     const LayerWriter* writer;  ///< null: such layers can only be read
 };

@@ -20,6 +20,7 @@ namespace {
 
 /// What a layer's table of contents says, when it is the one that it should be.
 struct ReadToc {
+    const codec::LayerFormat* format = nullptr;
     codec::TocClaims claims;
     std::uint64_t offset_bytes = 0;
 };
@@ -96,7 +97,8 @@ io::Task<Result<void>> ImageVerification::verify_layer(LayerVerdict& verdict) {
     std::optional<codec::Digest> tar;
     if (toc) {
         verdict.files = toc->claims.files.size();
-        LayerVerifier verifier(std::move(toc->claims), toc->offset_bytes, verdict.findings);
+        LayerVerifier verifier(*toc->format, std::move(toc->claims), toc->offset_bytes,
+                               verdict.findings);
         co_await io::or_return(co_await stream(verdict, verifier));
         tar = verifier.finish();
         verdict.chunks = verifier.chunks_checked();
@@ -153,7 +155,9 @@ io::Task<Result<std::optional<ReadToc>>> ImageVerification::read_claims(LayerVer
         verdict.findings.add(claims.error().message);
         co_return std::nullopt;
     }
-    co_return ReadToc{.claims = *std::move(claims), .offset_bytes = inspection->index.offset_bytes};
+    co_return ReadToc{.format = inspection->indexed,
+                      .claims = *std::move(claims),
+                      .offset_bytes = inspection->index.offset_bytes};
 }
 
 io::Task<Result<void>> ImageVerification::stream(LayerVerdict& verdict, ByteSink& sink) {

@@ -58,9 +58,10 @@ class LayerVerifier::TarSink final : public ByteSink {
     LayerVerifier& verifier_;
 };
 
-LayerVerifier::LayerVerifier(codec::TocClaims claims, std::uint64_t toc_offset_bytes,
-                             Findings& findings)
-    : claims_(std::move(claims)),
+LayerVerifier::LayerVerifier(const codec::LayerFormat& format, codec::TocClaims claims,
+                             std::uint64_t toc_offset_bytes, Findings& findings)
+    : format_(format),
+      claims_(std::move(claims)),
       toc_offset_bytes_(toc_offset_bytes),
       findings_(findings),
       walk_(
@@ -82,15 +83,15 @@ void LayerVerifier::check_empty_files() {
     }
 }
 
-void LayerVerifier::start_inflating() {
-    inflating_from_ = offset_bytes_;
-    gzip_ = std::make_unique<codec::GzipStream>(
-        codec::GzipStreamOptions{.output_bytes_max = kLayerTarBytesMax,
-                                 .on_member = [this](std::uint64_t compressed_offset_bytes) {
-                                     member_ = inflating_from_ + compressed_offset_bytes;
-                                     walk_.begin_member(member_);
-                                     return Result<void>{};
-                                 }});
+void LayerVerifier::start_reading() {
+    reading_from_ = offset_bytes_;
+    reader_ = format_.open_blob(
+        [this](std::uint64_t compressed_offset_bytes) {
+            member_ = reading_from_ + compressed_offset_bytes;
+            walk_.begin_member(member_);
+            return Result<void>{};
+        },
+        kLayerTarBytesMax);
 }
 
 Result<void> LayerVerifier::write(ByteView bytes) {
@@ -103,10 +104,10 @@ Result<void> LayerVerifier::write(ByteView bytes) {
             bytes = bytes.subspan(passed_over);
             continue;
         }
-        if (!gzip_) {
-            start_inflating();
+        if (!reader_) {
+            start_reading();
         }
-        const Result<void> inflated = gzip_->push(bytes, sink);
+        const Result<void> inflated = reader_->push(bytes, sink);
         if (inflated) {
             offset_bytes_ += bytes.size();
             return {};
@@ -120,8 +121,8 @@ void LayerVerifier::damaged(const Error& error) {
     findings_.add(fmt::format("the member at byte {} of the blob, or the one behind it: {}",
                               member_, error.message));
     whole_ = false;
-    gzip_.reset();
-    resume_at_ = member_behind(std::max(member_, inflating_from_));
+    reader_.reset();
+    resume_at_ = member_behind(std::max(member_, reading_from_));
 }
 
 // The first that is known to begin behind this place, and that has not gone by.
@@ -213,8 +214,8 @@ void LayerVerifier::extend_file(const codec::ClaimedChunk& chunk, std::uint64_t 
 }
 
 std::optional<codec::Digest> LayerVerifier::finish() {
-    if (gzip_) {
-        if (const Result<void> ended = gzip_->finish(); !ended) {
+    if (reader_) {
+        if (const Result<void> ended = reader_->finish(); !ended) {
             damaged(ended.error());
         }
     } else {

@@ -20,7 +20,7 @@
 #include "base/stream.h"
 #include "codec/chunk_walk.h"
 #include "codec/digest.h"
-#include "codec/gzip.h"
+#include "codec/layer_format.h"
 #include "codec/sha256.h"
 #include "codec/toc.h"
 
@@ -44,16 +44,17 @@ class Findings {
 
 class LayerVerifier final : public ByteSink, private codec::ChunkWalk::Visitor {
   public:
-    /// For a blob of gzip members whose table of contents is at `toc_offset_bytes`. `findings`
-    /// outlives this.
-    LayerVerifier(codec::TocClaims claims, std::uint64_t toc_offset_bytes, Findings& findings);
+    /// For a blob of `format` whose table of contents is at `toc_offset_bytes`. `findings` outlives
+    /// this.
+    LayerVerifier(const codec::LayerFormat& format, codec::TocClaims claims,
+                  std::uint64_t toc_offset_bytes, Findings& findings);
     ~LayerVerifier() override;
 
     /// The next bytes of the blob, from the first on. Never fails: what is wrong is a finding.
     /// Threads: one caller at a time.
     Result<void> write(ByteView bytes) override;
 
-    /// The blob has ended. The digest of its tar; nullopt when it could not be inflated.
+    /// The blob has ended. The digest of its tar; nullopt when it could not be decompressed.
     std::optional<codec::Digest> finish();
 
     std::size_t chunks_checked() const { return chunks_checked_; }
@@ -69,23 +70,24 @@ class LayerVerifier final : public ByteSink, private codec::ChunkWalk::Visitor {
     Result<void> missing(std::size_t chunk) override;
 
     void check_empty_files();
-    void start_inflating();
+    void start_reading();
     void damaged(const Error& error);
     std::uint64_t member_behind(std::uint64_t offset_bytes) const;
     void extend_file(const codec::ClaimedChunk& chunk, std::uint64_t offset_bytes, ByteView bytes);
     void finish_chunk(const codec::ClaimedChunk& chunk, const codec::Digest& found);
     std::string name_of(const codec::ClaimedChunk& chunk) const;
 
+    const codec::LayerFormat& format_;
     const codec::TocClaims claims_;
     const std::uint64_t toc_offset_bytes_;
     Findings& findings_;
     codec::ChunkWalk walk_;
-    std::unique_ptr<codec::GzipStream> gzip_;  // null: to be started at resume_at_
-    std::uint64_t offset_bytes_ = 0;           // in the blob, of the next byte
-    std::uint64_t resume_at_ = 0;              // in the blob: bytes before are passed over
-    std::uint64_t inflating_from_ = 0;         // in the blob, where gzip_ was started
-    std::uint64_t member_ = 0;                 // in the blob, of the member that is being inflated
-    bool whole_ = true;                        // every member could be inflated
+    std::unique_ptr<codec::BlobReader> reader_;  // null: to be started at resume_at_
+    std::uint64_t offset_bytes_ = 0;             // in the blob, of the next byte
+    std::uint64_t resume_at_ = 0;                // in the blob: bytes before are passed over
+    std::uint64_t reading_from_ = 0;             // in the blob, where reader_ was started
+    std::uint64_t member_ = 0;                   // in the blob, of the member that is being read
+    bool whole_ = true;                          // every member could be decompressed
     codec::Sha256 diff_id_;
     std::map<std::size_t, codec::Sha256> chunks_;  // those whose bytes are coming
     std::map<std::uint32_t, FileDigest> files_;    // of several chunks, likewise

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <utility>
 
 #include "snapshotter/layer/chunk_decoder.h"
@@ -57,10 +58,12 @@ LayerPass::LayerPass(std::shared_ptr<store::LayerFiles> files)
                                        .size_bytes = records[chunk].size_bytes};
           },
           *keeper_),
-      gzip_({.on_member = [this](std::uint64_t compressed_offset_bytes) {
-          walk_.begin_member(compressed_offset_bytes);
-          return Result<void>{};
-      }}) {}
+      reader_(files_->chunks().format().open_blob(
+          [this](std::uint64_t compressed_offset_bytes) {
+              walk_.begin_member(compressed_offset_bytes);
+              return Result<void>{};
+          },
+          std::numeric_limits<std::uint64_t>::max())) {}
 
 LayerPass::~LayerPass() = default;
 
@@ -68,7 +71,7 @@ Result<void> LayerPass::push(ByteView compressed) {
     blob_digest_.update(compressed);
     offset_bytes_ += compressed.size();
     Sink sink{*this};
-    Result<void> pushed = gzip_.push(compressed, sink);
+    Result<void> pushed = reader_->push(compressed, sink);
     CHECK_OK(keep_whole());
     return pushed;
 }
@@ -104,7 +107,7 @@ Result<void> LayerPass::keep_whole() {
 }
 
 Result<LayerPass::Digests> LayerPass::finish() {
-    CHECK_OK(gzip_.finish());
+    CHECK_OK(reader_->finish());
     CHECK_OK(walk_.finish());
     return Digests{.blob = blob_digest_.finish(), .diff_id = diff_id_.finish()};
 }

@@ -14,7 +14,7 @@
 #include "base/result.h"
 #include "codec/chunk_walk.h"
 #include "codec/digest.h"
-#include "codec/gzip.h"
+#include "codec/layer_format.h"
 #include "codec/sha256.h"
 #include "snapshotter/store/layer_files.h"
 
@@ -59,7 +59,7 @@ class LayerPass {
     std::shared_ptr<store::LayerFiles> files_;
     std::unique_ptr<Keeper> keeper_;
     codec::ChunkWalk walk_;
-    codec::GzipStream gzip_;
+    std::unique_ptr<codec::BlobReader> reader_;
     codec::Sha256 blob_digest_;
     codec::Sha256 diff_id_;
     std::uint64_t offset_bytes_ = 0;

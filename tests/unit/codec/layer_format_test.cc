@@ -132,6 +132,35 @@ TEST(LayerFormats, read_back_every_chunk_by_its_index) {
     }
 }
 
+TEST(LayerFormats, read_the_whole_blob_and_say_where_its_members_are) {
+    for (const LayerFormat* format : writable_formats()) {
+        const Sample sample = write_sample(*format);
+        const auto place =
+            format->find_index(sample.tail(format->tail_bytes), sample.blob.size()).value().value();
+        const auto claims = format->read_claims(sample.at(place), sample.made.toc).value();
+        std::set<std::uint64_t> members;
+        const auto note_member = [&members](std::uint64_t offset_bytes) -> Result<void> {
+            members.insert(offset_bytes);
+            return {};
+        };
+        const auto reader = format->open_blob(note_member, sample.made.uncompressed_size_bytes);
+        MemorySink tar;
+        ASSERT_TRUE(reader->push(sample.blob, tar));
+        ASSERT_TRUE(reader->finish());
+        EXPECT_EQ(sha256(std::move(tar).take()), sample.made.diff_id);
+        for (const ClaimedChunk& chunk : claims.chunks) {
+            EXPECT_TRUE(members.contains(chunk.place.blob_offset_bytes));
+        }
+        MemorySink no_more;
+        const auto bounded = format->open_blob(note_member, 1000);
+        EXPECT_EQ(bounded->push(sample.blob, no_more).error().code,
+                  std::errc::argument_out_of_domain);
+        const auto torn = format->open_blob(note_member, sample.made.uncompressed_size_bytes);
+        ASSERT_TRUE(torn->push(ByteView{sample.blob}.first(sample.blob.size() - 1), no_more));
+        EXPECT_FALSE(torn->finish());
+    }
+}
+
 TEST(LayerFormats, believe_only_the_index_with_the_digest_that_is_expected) {
     for (const LayerFormat* format : writable_formats()) {
         const Sample sample = write_sample(*format);
