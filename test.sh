@@ -19,13 +19,15 @@ dev() {
     phase "tests: dev" run_tests dev
 }
 
-# asan takes every unit test and corpus, and the main job with both programs; tsan, io, store, fuse and layer.
+# asan takes every unit test and corpus, and the main job with both programs; tsan, what has threads of its own and does
+# not link gRPC.
 sanitizers() {
     phase "configure and build: asan" build_preset asan all
     phase "tests: asan" run_tests asan --label-exclude 'style|integration'
     phase "the main job: asan" run_tests asan --tests-regex '^(lazy_start|gc)$'
-    phase "configure and build: tsan" build_preset tsan tests/unit/{io,store,fuse,layer}/all
-    phase "tests: tsan" run_tests_below tsan tests/unit/{io,store,fuse,layer}
+    phase "configure and build: tsan" build_preset tsan tests/unit/{keeper,io,store,fuse,layer}/all test_codec_pipeline
+    phase "tests: tsan" run_tests_below tsan tests/unit/{keeper,io,store,fuse,layer}
+    phase "tests: tsan, the conversion" run_tests tsan --tests-regex '^codec_pipeline$'
 }
 
 all=
