@@ -40,15 +40,6 @@ class NowhereSink final : public ByteSink {
     Result<void> write(ByteView /*bytes*/) override { return {}; }
 };
 
-class PoolWorkers final : public Workers {
-  public:
-    explicit PoolWorkers(unsigned threads) : pool_(threads) {}
-    void submit(std::move_only_function<void()> job) override { pool_.submit(std::move(job)); }
-
-  private:
-    io::Pool pool_;
-};
-
 /// Files of 1 KiB to 1 MiB, four times over what there is: as in an image, most are small and most
 /// bytes are in large ones.
 Bytes made_tar() {
@@ -143,7 +134,7 @@ Seconds seconds(Work work) {
 }
 
 std::uint64_t convert(const Layer& from, unsigned cores) {
-    PoolWorkers workers(cores);
+    io::Pool workers(cores);
     codec::ByteBudget budget(kBudgetBytes);
     NowhereSink nowhere;
     codec::EstargzStream estargz({.chunk_size_bytes = kChunkBytes}, workers, budget, nowhere);

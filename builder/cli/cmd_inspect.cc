@@ -68,26 +68,12 @@ io::Task<Result<ImageReport>> inspect(Session& session, ImageSource& source,
 
 ExitCode run(const InspectArgs& args, Console& console) {
     constexpr std::string_view kCommand = "inspect";
-    const auto platform = parse_platform(args.platform);
-    if (!platform) {
-        return report_usage(console, kCommand, platform.error());
+    const auto reading = open_reading(args.image, args.platform, args.registry, console, kCommand);
+    if (!reading) {
+        return reading.error();
     }
-    const auto place = ImagePlace::parse(args.image);
-    if (!place) {
-        return report_usage(console, kCommand, place.error());
-    }
-    if (const auto options = client_options(args.registry); !options) {
-        return report_usage(console, kCommand, options.error());
-    }
-    const auto session = Session::open(args.registry, console);
-    if (!session) {
-        return report_failure(console, kCommand, session.error());
-    }
-    const auto source = open_source(*place, **session);
-    if (!source) {
-        return report_failure(console, kCommand, source.error());
-    }
-    const auto report = (*session)->run(inspect(**session, **source, *platform, args.toc));
+    const auto report = reading->session->run(
+        inspect(*reading->session, *reading->source, reading->platform, args.toc));
     if (!report) {
         return report_failure(console, kCommand, report.error());
     }

@@ -177,28 +177,13 @@ io::Task<Result<void>> ImageVerification::stream(LayerVerdict& verdict, ByteSink
 
 ExitCode run(const VerifyArgs& args, Console& console) {
     constexpr std::string_view kCommand = "verify";
-    const auto platform = parse_platform(args.platform);
-    if (!platform) {
-        return report_usage(console, kCommand, platform.error());
+    const auto reading = open_reading(args.image, args.platform, args.registry, console, kCommand);
+    if (!reading) {
+        return reading.error();
     }
-    const auto place = ImagePlace::parse(args.image);
-    if (!place) {
-        return report_usage(console, kCommand, place.error());
-    }
-    if (const auto options = client_options(args.registry); !options) {
-        return report_usage(console, kCommand, options.error());
-    }
-    const auto session = Session::open(args.registry, console);
-    if (!session) {
-        return report_failure(console, kCommand, session.error());
-    }
-    const auto source = open_source(*place, **session);
-    if (!source) {
-        return report_failure(console, kCommand, source.error());
-    }
-    ImageVerification verification(**session, **source);
+    ImageVerification verification(*reading->session, *reading->source);
     const auto report =
-        (*session)->run(verification.run(*platform ? **platform : codec::host_platform()));
+        reading->session->run(verification.run(reading->platform.value_or(codec::host_platform())));
     if (!report) {
         return report_failure(console, kCommand, report.error());
     }

@@ -17,7 +17,6 @@
 #include "base/result.h"
 #include "builder/cli/image_source.h"
 #include "builder/cli/image_target.h"
-#include "builder/cli/pool_workers.h"
 #include "codec/byte_budget.h"
 #include "codec/layer_format.h"
 #include "snapshotter/io/semaphore.h"
@@ -76,7 +75,9 @@ class LayerConverter {
     std::mutex check_mutex_;  // one index of a layer in memory at a time
     codec::ByteBudget budget_;
     io::Semaphore layers_at_once_;
-    PoolWorkers workers_;  // last: its threads end before what they use
+    /// Apart from the session's, which wait for files and for peers. Last: its threads end before
+    /// what they use.
+    io::Pool workers_;
 };
 
 }  // namespace lazybuild::cli

@@ -90,6 +90,34 @@ std::expected<Transfer, ExitCode> open_transfer(const std::string& source,
     return transfer;
 }
 
+std::expected<Reading, ExitCode> open_reading(const std::string& image, const std::string& platform,
+                                              const RegistryFlags& flags, Console& console,
+                                              std::string_view command) {
+    auto parsed = parse_platform(platform);
+    if (!parsed) {
+        return std::unexpected(report_usage(console, command, parsed.error()));
+    }
+    const auto place = ImagePlace::parse(image);
+    if (!place) {
+        return std::unexpected(report_usage(console, command, place.error()));
+    }
+    if (const auto options = client_options(flags); !options) {
+        return std::unexpected(report_usage(console, command, options.error()));
+    }
+    Reading reading{.platform = *std::move(parsed), .session = {}, .source = {}};
+    auto session = Session::open(flags, console);
+    if (!session) {
+        return std::unexpected(report_failure(console, command, session.error()));
+    }
+    reading.session = *std::move(session);
+    auto source = open_source(*place, *reading.session);
+    if (!source) {
+        return std::unexpected(report_failure(console, command, source.error()));
+    }
+    reading.source = *std::move(source);
+    return reading;
+}
+
 Result<std::optional<codec::Platform>> parse_platform(const std::string& text) {
     if (text.empty()) {
         return std::nullopt;

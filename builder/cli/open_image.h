@@ -36,6 +36,18 @@ std::expected<Transfer, ExitCode> open_transfer(const std::string& source,
                                                 const RegistryFlags& flags, Console& console,
                                                 std::string_view command, std::size_t jobs = 0);
 
+/// What a command that reads one image works with.
+struct Reading {
+    std::optional<codec::Platform> platform;  ///< as parse_platform
+    std::unique_ptr<Session> session;
+    std::unique_ptr<ImageSource> source;
+};
+
+/// Opens the image, or reports what is wrong as `command` and gives the exit code.
+std::expected<Reading, ExitCode> open_reading(const std::string& image, const std::string& platform,
+                                              const RegistryFlags& flags, Console& console,
+                                              std::string_view command);
+
 /// --platform: nullopt for "". Errors: invalid_argument.
 Result<std::optional<codec::Platform>> parse_platform(const std::string& text);
 

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/workers.h"
 #include "snapshotter/io/reactor.h"
 #include "snapshotter/io/task.h"
 
@@ -26,17 +27,17 @@ inline constexpr unsigned kPoolThreadsMax = 256;
 /// More queued jobs than this are a bug: work is bounded where it is accepted.
 inline constexpr std::size_t kPoolJobsMax = 1'000'000;
 
-class Pool {
+class Pool final : public Workers {
   public:
     /// `threads`: 1 to kPoolThreadsMax.
     explicit Pool(unsigned threads);
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
     /// Finishes the queued jobs, then joins.
-    ~Pool();
+    ~Pool() override;
 
     /// Runs `job` on one of the threads, in order of submission. It must not throw. Threads: any.
-    void submit(std::move_only_function<void()> job);
+    void submit(std::move_only_function<void()> job) override;
 
   private:
     void work();

@@ -10,12 +10,11 @@
 #include "codec/gzip.h"
 #include "codec/sha256.h"
 #include "estargz_samples.h"
-#include "tests/support/thread_workers.h"
+#include "snapshotter/io/pool.h"
 
 namespace lazybuild::codec {
 namespace {
 
-using lazybuild::test::ThreadWorkers;
 using test::noise_bytes;
 using test::TarBuilder;
 using test::text_bytes;
@@ -91,7 +90,7 @@ TEST(EstargzStream, gives_the_same_bytes_whatever_the_workers) {
         const EstargzOptions options{.level = level, .chunk_size_bytes = 200'000};
         const Bytes expected = written(tar, options);
         for (const unsigned count : {1U, 2U, 3U, 8U}) {
-            ThreadWorkers workers(count);
+            io::Pool workers(count);
             for (int round = 0; round < 3; ++round) {
                 const auto streamed = stream(tar, options, workers, 100'000);
                 ASSERT_TRUE(streamed) << streamed.error().message;
@@ -160,14 +159,14 @@ TEST(EstargzStream, says_when_files_have_to_change_places) {
 TEST(EstargzStream, rejects_a_tar_that_is_cut_off_or_broken) {
     const Bytes tar = mixed_tar();
     for (const std::size_t size : {std::size_t{100}, std::size_t{700'100}, tar.size() - 300'000}) {
-        ThreadWorkers workers(2);
+        io::Pool workers(2);
         const auto streamed = stream(ByteView{tar}.first(size), {}, workers, 50'000);
         ASSERT_FALSE(streamed) << size;
         EXPECT_EQ(streamed.error().code, std::errc::bad_message) << size;
     }
     Bytes broken = tar;
     broken[0] ^= std::byte{1};
-    ThreadWorkers workers(2);
+    io::Pool workers(2);
     EXPECT_FALSE(stream(broken, {}, workers, 50'000));
 }
 
@@ -191,7 +190,7 @@ TEST(EstargzStream, passes_on_the_error_of_its_sink_wherever_it_comes) {
     const std::uint64_t whole = written(tar, {}).size();
     for (const std::uint64_t room : {std::uint64_t{0}, whole / 2, whole - 1}) {
         for (const unsigned count : {1U, 4U}) {
-            ThreadWorkers workers(count);
+            io::Pool workers(count);
             FullSink sink(room);
             ByteBudget budget(kBudgetBytes);
             EstargzStream estargz({}, workers, budget, sink);
@@ -210,7 +209,7 @@ TEST(EstargzStream, passes_on_the_error_of_its_sink_wherever_it_comes) {
 
 TEST(EstargzStream, may_be_left_in_the_middle) {
     const Bytes tar = mixed_tar();
-    ThreadWorkers workers(3);
+    io::Pool workers(3);
     for (std::size_t size = 0; size < tar.size(); size += 1 + tar.size() / 20) {
         MemorySink out;
         ByteBudget budget(kBudgetBytes);
@@ -223,7 +222,7 @@ TEST(EstargzStream, shares_a_budget_with_others) {
     const Bytes tar = mixed_tar();
     const EstargzOptions options{.chunk_size_bytes = 100'000};
     const Bytes expected = written(tar, options);
-    ThreadWorkers workers(2);
+    io::Pool workers(2);
     ByteBudget budget(1);  // less than a batch: each has one at a time
     constexpr int kStreams = 4;
     std::vector<std::thread> threads;

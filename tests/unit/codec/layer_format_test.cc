@@ -9,12 +9,11 @@
 
 #include "codec/sha256.h"
 #include "estargz_samples.h"
-#include "tests/support/thread_workers.h"
+#include "snapshotter/io/pool.h"
 
 namespace lazybuild::codec {
 namespace {
 
-using lazybuild::test::ThreadWorkers;
 using test::noise_bytes;
 using test::TarBuilder;
 using test::text_bytes;
@@ -40,7 +39,7 @@ Sample write_sample(const LayerFormat& format) {
                           .add_file("small", text_bytes(3000, 1))
                           .add_file("large", noise_bytes(kLargeBytes, 2))
                           .finish();
-    ThreadWorkers workers{2};
+    io::Pool workers{2};
     ByteBudget budget{kBudgetBytes};
     MemorySink out;
     const LayerOptions options{.chunk_size_bytes = 1 << 14, .prioritized = {"large"}};

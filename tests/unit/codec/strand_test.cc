@@ -5,13 +5,13 @@
 
 #include <vector>
 
-#include "tests/support/thread_workers.h"
+#include "snapshotter/io/pool.h"
 
 namespace lazybuild::codec {
 namespace {
 
 TEST(Strand, runs_its_jobs_one_at_a_time_and_in_order) {
-    lazybuild::test::ThreadWorkers workers(4);
+    io::Pool workers(4);
     std::vector<int> order;  // nothing guards it: the strand does
     std::vector<int> expected;
     {
@@ -25,7 +25,7 @@ TEST(Strand, runs_its_jobs_one_at_a_time_and_in_order) {
 }
 
 TEST(Strand, has_run_all_when_waiting_ends) {
-    lazybuild::test::ThreadWorkers workers(2);
+    io::Pool workers(2);
     Strand strand(workers);
     int runs = 0;
     for (int round = 1; round < 1000; ++round) {
