@@ -109,7 +109,8 @@ Result<ExitCode> exit_code_of(pid_t child) {
 
 }  // namespace
 
-Result<ExitCode> run_in_background(const std::vector<std::string>& arguments, Console& console) {
+Result<ExitCode> run_in_background(const std::vector<std::string>& arguments,
+                                   image::Console& console) {
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
         return fail(errno_error("pipe"));

@@ -10,7 +10,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
-#include "builder/cli/console.h"
+#include "builder/cli/process_console.h"
 
 namespace lazybuild::cli {
 
@@ -18,7 +18,8 @@ namespace lazybuild::cli {
 /// command's name, in a session of its own, and waits until it is ready: done. When it ends
 /// instead, its exit code; it has said why. An interrupt is passed on to it.
 /// Errors: those of starting a process.
-Result<ExitCode> run_in_background(const std::vector<std::string>& arguments, Console& console);
+Result<ExitCode> run_in_background(const std::vector<std::string>& arguments,
+                                   image::Console& console);
 
 /// In the background process: tells the one that waits, and leaves the terminal: stdin and stdout
 /// are nowhere from then on, stderr is the file `log_path`.

@@ -8,11 +8,12 @@
 #include <vector>
 
 #include "base/file.h"
-#include "builder/cli/image_documents.h"
-#include "builder/cli/image_target.h"
-#include "builder/cli/layer_convert.h"
-#include "builder/cli/open_image.h"
-#include "builder/cli/work.h"
+#include "builder/cli/open_command.h"
+#include "builder/image/image_documents.h"
+#include "builder/image/image_target.h"
+#include "builder/image/layer_convert.h"
+#include "builder/image/open_image.h"
+#include "builder/image/work.h"
 #include "codec/media_type.h"
 
 namespace lazybuild::cli {
@@ -28,14 +29,14 @@ struct Made {
 
 Made make_document(std::string_view media_type, const std::string& text) {
     const ByteView bytes = as_bytes(text);
-    return Made{.descriptor = describe(media_type, bytes),
+    return Made{.descriptor = image::describe(media_type, bytes),
                 .bytes = Bytes(bytes.begin(), bytes.end())};
 }
 
 // The images of one conversion. Each layer is in the target before the documents that name it.
 class ImageConvert {
   public:
-    ImageConvert(Session& session, ImageSource& source, ImageTarget& target,
+    ImageConvert(image::Session& session, image::ImageSource& source, image::ImageTarget& target,
                  const codec::LayerFormat& format, codec::LayerOptions options)
         : session_(session),
           source_(source),
@@ -47,33 +48,34 @@ class ImageConvert {
     /// The index, with every image in it.
     io::Task<Result<codec::Digest>> run_all_platforms();
 
-    const LayerConverter& layers() const { return layers_; }
+    const image::LayerConverter& layers() const { return layers_; }
 
   private:
-    io::Task<Result<Made>> convert_manifest(ImageDocument document);
+    io::Task<Result<Made>> convert_manifest(image::ImageDocument document);
     io::Task<Result<void>> convert_layer(codec::Descriptor layer, codec::Digest diff_id,
-                                         std::optional<ConvertedLayer>& result);
-    io::Task<Result<Made>> put_config(ConfigDocument config, std::vector<codec::Digest> diff_ids);
+                                         std::optional<image::ConvertedLayer>& result);
+    io::Task<Result<Made>> put_config(image::ConfigDocument config,
+                                      std::vector<codec::Digest> diff_ids);
     io::Task<Result<std::optional<codec::Descriptor>>> convert_child(codec::Descriptor child);
 
-    Session& session_;
-    ImageSource& source_;
-    ImageTarget& target_;
-    LayerConverter layers_;
+    image::Session& session_;
+    image::ImageSource& source_;
+    image::ImageTarget& target_;
+    image::LayerConverter layers_;
 };
 
 io::Task<Result<void>> ImageConvert::convert_layer(codec::Descriptor layer, codec::Digest diff_id,
-                                                   std::optional<ConvertedLayer>& result) {
+                                                   std::optional<image::ConvertedLayer>& result) {
     result = co_await io::or_return(co_await layers_.convert(std::move(layer), diff_id));
     co_return Result<void>{};
 }
 
 // Unchanged diffIDs leave the config as it is, byte for byte.
-io::Task<Result<Made>> ImageConvert::put_config(ConfigDocument config,
+io::Task<Result<Made>> ImageConvert::put_config(image::ConfigDocument config,
                                                 std::vector<codec::Digest> diff_ids) {
     Made made;
     if (config.config.diff_ids == diff_ids) {
-        made.descriptor = describe(codec::media_type::kOciConfig, config.bytes);
+        made.descriptor = image::describe(codec::media_type::kOciConfig, config.bytes);
         made.bytes = std::move(config.bytes);
     } else {
         config.config.diff_ids = std::move(diff_ids);
@@ -85,19 +87,19 @@ io::Task<Result<Made>> ImageConvert::put_config(ConfigDocument config,
 }
 
 // Everything but the image's own manifest is in the target when this returns.
-io::Task<Result<Made>> ImageConvert::convert_manifest(ImageDocument document) {
+io::Task<Result<Made>> ImageConvert::convert_manifest(image::ImageDocument document) {
     codec::Manifest manifest = *std::move(document.manifest);
-    ConfigDocument config =
-        co_await io::or_return(co_await read_config(session_, source_, manifest, session_.wait()));
+    image::ConfigDocument config = co_await io::or_return(
+        co_await image::read_config(session_, source_, manifest, session_.wait()));
 
-    std::vector<std::optional<ConvertedLayer>> converted(manifest.layers.size());
+    std::vector<std::optional<image::ConvertedLayer>> converted(manifest.layers.size());
     std::vector<io::Task<Result<void>>> conversions;
     conversions.reserve(manifest.layers.size());
     for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
         conversions.push_back(
             convert_layer(manifest.layers[i], config.config.diff_ids[i], converted[i]));
     }
-    co_await io::or_return(co_await run_all(session_, std::move(conversions)));
+    co_await io::or_return(co_await image::run_all(session_, std::move(conversions)));
 
     std::vector<codec::Digest> diff_ids;
     for (std::size_t i = 0; i < converted.size(); ++i) {
@@ -121,13 +123,14 @@ io::Task<Result<Made>> ImageConvert::convert_manifest(ImageDocument document) {
 }
 
 io::Task<Result<codec::Digest>> ImageConvert::run_one(std::optional<codec::Platform> platform) {
-    ImageDocument root = co_await io::or_return(co_await read_root(source_, session_.wait()));
+    image::ImageDocument root =
+        co_await io::or_return(co_await image::read_root(source_, session_.wait()));
     if (platform) {
-        ImageDocument chosen = co_await io::or_return(co_await choose_platform(
+        image::ImageDocument chosen = co_await io::or_return(co_await image::choose_platform(
             session_, source_, std::move(root), *platform, session_.wait()));
         root = std::move(chosen);
     } else {
-        ImageDocument chosen = co_await io::or_return(co_await choose_manifest(
+        image::ImageDocument chosen = co_await io::or_return(co_await image::choose_manifest(
             source_, std::move(root), codec::host_platform(), session_.wait()));
         root = std::move(chosen);
     }
@@ -145,16 +148,16 @@ io::Task<Result<std::optional<codec::Descriptor>>> ImageConvert::convert_child(
     if (codec::is_attestation(child)) {
         session_.console().note(
             fmt::format("{}  left out: an attestation of an image whose digest changes",
-                        short_digest(child.digest)));
+                        image::short_digest(child.digest)));
         co_return std::nullopt;
     }
-    ImageDocument document =
-        co_await io::or_return(co_await read_child(source_, child, session_.wait()));
+    image::ImageDocument document =
+        co_await io::or_return(co_await image::read_child(source_, child, session_.wait()));
     const bool is_image =
         document.manifest && codec::is_image_config(document.manifest->config.media_type);
     if (!is_image) {
         session_.console().note(
-            fmt::format("{}  left out: not an image", short_digest(child.digest)));
+            fmt::format("{}  left out: not an image", image::short_digest(child.digest)));
         co_return std::nullopt;
     }
     Made made = co_await io::or_return(co_await convert_manifest(std::move(document)));
@@ -165,7 +168,8 @@ io::Task<Result<std::optional<codec::Descriptor>>> ImageConvert::convert_child(
 }
 
 io::Task<Result<codec::Digest>> ImageConvert::run_all_platforms() {
-    ImageDocument root = co_await io::or_return(co_await read_root(source_, session_.wait()));
+    image::ImageDocument root =
+        co_await io::or_return(co_await image::read_root(source_, session_.wait()));
     if (root.manifest) {
         co_return fail(
             invalid(fmt::format("{} is an image for one platform; leave --all-platforms "
@@ -215,7 +219,7 @@ Result<std::vector<std::string>> read_prioritized(const std::string& file) {
     return paths;
 }
 
-void warn_about_missing(const LayerConverter& layers, Console& console) {
+void warn_about_missing(const image::LayerConverter& layers, image::Console& console) {
     constexpr std::size_t kShown = 10;
     const std::vector<std::string> nowhere = layers.prioritized_nowhere();
     for (std::size_t i = 0; i < std::min(nowhere.size(), kShown); ++i) {
@@ -228,9 +232,9 @@ void warn_about_missing(const LayerConverter& layers, Console& console) {
 
 }  // namespace
 
-ExitCode run(const ConvertArgs& args, Console& console) {
+ExitCode run(const ConvertArgs& args, image::Console& console) {
     constexpr std::string_view kCommand = "convert";
-    const auto platform = parse_platform(args.platform);
+    const auto platform = image::parse_platform(args.platform);
     if (!platform) {
         return report_usage(console, kCommand, platform.error());
     }

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <string>
 
-#include "builder/cli/console.h"
-#include "builder/cli/session.h"
+#include "builder/cli/process_console.h"
+#include "builder/image/session.h"
 #include "codec/gzip_member.h"
 
 namespace lazybuild::cli {
@@ -22,11 +22,11 @@ struct ConvertArgs {
     int level = codec::kMemberLevelDefault;
     std::uint64_t chunk_size_bytes = 4 << 20;
     std::uint64_t min_chunk_size_bytes = 0;
-    std::size_t jobs = 0;  ///< to kJobsMax; 0: as many as there are processors
-    RegistryFlags registry;
+    std::size_t jobs = 0;  ///< to image::kJobsMax; 0: as many as there are processors
+    image::RegistryFlags registry;
 };
 
 /// Prints the digest of what was made.
-ExitCode run(const ConvertArgs& args, Console& console);
+ExitCode run(const ConvertArgs& args, image::Console& console);
 
 }  // namespace lazybuild::cli

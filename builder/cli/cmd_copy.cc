@@ -8,10 +8,11 @@
 #include <utility>
 #include <vector>
 
-#include "builder/cli/image_documents.h"
-#include "builder/cli/image_target.h"
-#include "builder/cli/open_image.h"
-#include "builder/cli/work.h"
+#include "builder/cli/open_command.h"
+#include "builder/image/image_documents.h"
+#include "builder/image/image_target.h"
+#include "builder/image/open_image.h"
+#include "builder/image/work.h"
 #include "codec/media_type.h"
 
 namespace lazybuild::cli {
@@ -30,21 +31,21 @@ struct Totals {
 // whatever is at the target has all that it names.
 class ImageCopy {
   public:
-    ImageCopy(Session& session, ImageSource& source, ImageTarget& target)
+    ImageCopy(image::Session& session, image::ImageSource& source, image::ImageTarget& target)
         : session_(session), source_(source), target_(target) {}
 
     io::Task<Result<codec::Digest>> run(std::optional<codec::Platform> platform);
 
   private:
-    io::Task<Result<void>> collect(ImageDocument document, int depth);
+    io::Task<Result<void>> collect(image::ImageDocument document, int depth);
     void collect_blob(const codec::Descriptor& blob);
     io::Task<Result<void>> copy_blob(codec::Descriptor blob);
-    void report(const codec::Descriptor& blob, BlobOutcome outcome);
+    void report(const codec::Descriptor& blob, image::BlobOutcome outcome);
 
-    Session& session_;
-    ImageSource& source_;
-    ImageTarget& target_;
-    std::vector<ImageDocument> documents_;  ///< the root first
+    image::Session& session_;
+    image::ImageSource& source_;
+    image::ImageTarget& target_;
+    std::vector<image::ImageDocument> documents_;  ///< the root first
     std::vector<codec::Descriptor> blobs_;
     std::set<codec::Digest> seen_;
     Totals totals_;
@@ -53,7 +54,7 @@ class ImageCopy {
 void ImageCopy::collect_blob(const codec::Descriptor& blob) {
     if (codec::is_foreign_layer(blob.media_type)) {
         session_.console().note(fmt::format("{}  left where it is: it must not be distributed",
-                                            short_digest(blob.digest)));
+                                            image::short_digest(blob.digest)));
         return;
     }
     if (seen_.insert(blob.digest).second) {
@@ -61,7 +62,7 @@ void ImageCopy::collect_blob(const codec::Descriptor& blob) {
     }
 }
 
-io::Task<Result<void>> ImageCopy::collect(ImageDocument document, int depth) {
+io::Task<Result<void>> ImageCopy::collect(image::ImageDocument document, int depth) {
     if (depth > kIndexDepthMax) {
         co_return fail(over_limit("indexes that name indexes, too deep"));
     }
@@ -77,43 +78,44 @@ io::Task<Result<void>> ImageCopy::collect(ImageDocument document, int depth) {
     documents_.push_back(std::move(document));
     for (const codec::Descriptor& child : children) {
         if (seen_.insert(child.digest).second) {
-            ImageDocument read =
-                co_await io::or_return(co_await read_child(source_, child, session_.wait()));
+            image::ImageDocument read =
+                co_await io::or_return(co_await image::read_child(source_, child, session_.wait()));
             co_await io::or_return(co_await collect(std::move(read), depth + 1));
         }
     }
     co_return Result<void>{};
 }
 
-void ImageCopy::report(const codec::Descriptor& blob, BlobOutcome outcome) {
+void ImageCopy::report(const codec::Descriptor& blob, image::BlobOutcome outcome) {
     ++totals_.blobs;
     const char* what = "copied";
     switch (outcome) {
-        case BlobOutcome::present:
+        case image::BlobOutcome::present:
             what = "is there";
             ++totals_.present;
             break;
-        case BlobOutcome::mounted:
+        case image::BlobOutcome::mounted:
             what = "mounted from the other repository";
             ++totals_.mounted;
             break;
-        case BlobOutcome::copied: totals_.copied_bytes += blob.size_bytes; break;
+        case image::BlobOutcome::copied: totals_.copied_bytes += blob.size_bytes; break;
     }
-    session_.console().note(
-        fmt::format("{}  {:>9}  {}", short_digest(blob.digest), size_text(blob.size_bytes), what));
+    session_.console().note(fmt::format("{}  {:>9}  {}", image::short_digest(blob.digest),
+                                        image::size_text(blob.size_bytes), what));
 }
 
 io::Task<Result<void>> ImageCopy::copy_blob(codec::Descriptor blob) {
-    const BlobOutcome outcome =
+    const image::BlobOutcome outcome =
         co_await io::or_return(co_await target_.copy_blob(source_, blob, session_.wait()));
     report(blob, outcome);
     co_return Result<void>{};
 }
 
 io::Task<Result<codec::Digest>> ImageCopy::run(std::optional<codec::Platform> platform) {
-    ImageDocument root = co_await io::or_return(co_await read_root(source_, session_.wait()));
+    image::ImageDocument root =
+        co_await io::or_return(co_await image::read_root(source_, session_.wait()));
     if (platform) {
-        ImageDocument chosen = co_await io::or_return(co_await choose_platform(
+        image::ImageDocument chosen = co_await io::or_return(co_await image::choose_platform(
             session_, source_, std::move(root), *platform, session_.wait()));
         root = std::move(chosen);
     }
@@ -126,7 +128,7 @@ io::Task<Result<codec::Digest>> ImageCopy::run(std::optional<codec::Platform> pl
     for (const codec::Descriptor& blob : blobs_) {
         copies.push_back(copy_blob(blob));
     }
-    co_await io::or_return(co_await run_all(session_, std::move(copies)));
+    co_await io::or_return(co_await image::run_all(session_, std::move(copies)));
 
     co_await io::or_return(session_.check_interrupt());
     for (std::size_t i = documents_.size() - 1; i > 0; --i) {
@@ -136,16 +138,16 @@ io::Task<Result<codec::Digest>> ImageCopy::run(std::optional<codec::Platform> pl
     co_await io::or_return(
         co_await target_.finish(descriptor, std::move(documents_[0].bytes), session_.wait()));
     session_.console().note(fmt::format("{}: {} copied; of {} blobs {} were there, {} mounted",
-                                        target_.name(), size_text(totals_.copied_bytes),
+                                        target_.name(), image::size_text(totals_.copied_bytes),
                                         totals_.blobs, totals_.present, totals_.mounted));
     co_return descriptor.digest;
 }
 
 }  // namespace
 
-ExitCode run(const CopyArgs& args, Console& console) {
+ExitCode run(const CopyArgs& args, image::Console& console) {
     constexpr std::string_view kCommand = "copy";
-    const auto platform = parse_platform(args.platform);
+    const auto platform = image::parse_platform(args.platform);
     if (!platform) {
         return report_usage(console, kCommand, platform.error());
     }

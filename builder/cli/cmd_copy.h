@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "builder/cli/console.h"
-#include "builder/cli/session.h"
+#include "builder/cli/process_console.h"
+#include "builder/image/session.h"
 
 namespace lazybuild::cli {
 
@@ -13,10 +13,10 @@ struct CopyArgs {
     std::string source;
     std::string target;
     std::string platform;  ///< "": the image with all its platforms
-    RegistryFlags registry;
+    image::RegistryFlags registry;
 };
 
 /// Prints the digest of what was copied.
-ExitCode run(const CopyArgs& args, Console& console);
+ExitCode run(const CopyArgs& args, image::Console& console);
 
 }  // namespace lazybuild::cli

@@ -5,43 +5,44 @@
 #include <utility>
 #include <vector>
 
-#include "builder/cli/image_documents.h"
 #include "builder/cli/inspect_report.h"
-#include "builder/cli/open_image.h"
-#include "builder/cli/work.h"
+#include "builder/cli/open_command.h"
+#include "builder/image/image_documents.h"
+#include "builder/image/work.h"
 
 namespace lazybuild::cli {
 namespace {
 
-io::Task<Result<void>> inspect_one(Session& session, ImageSource& source, bool with_toc,
-                                   LayerReport& report) {
-    report.inspection =
-        co_await io::or_return(co_await inspect_layer(source, report.descriptor, session.wait()));
+io::Task<Result<void>> inspect_one(image::Session& session, image::ImageSource& source,
+                                   bool with_toc, LayerReport& report) {
+    report.inspection = co_await io::or_return(
+        co_await image::inspect_layer(source, report.descriptor, session.wait()));
     const bool read = with_toc && report.inspection.indexed != nullptr;
     if (!read) {
         co_return Result<void>{};
     }
-    codec::Toc toc = co_await io::or_return(
-        co_await read_toc(session, source, report.descriptor, report.inspection, session.wait()));
+    codec::Toc toc = co_await io::or_return(co_await image::read_toc(
+        session, source, report.descriptor, report.inspection, session.wait()));
     report.toc = std::move(toc);
     co_return Result<void>{};
 }
 
-io::Task<Result<ImageReport>> inspect(Session& session, ImageSource& source,
+io::Task<Result<ImageReport>> inspect(image::Session& session, image::ImageSource& source,
                                       std::optional<codec::Platform> platform, bool with_toc) {
-    ImageDocument root = co_await io::or_return(co_await read_root(source, session.wait()));
+    image::ImageDocument root =
+        co_await io::or_return(co_await image::read_root(source, session.wait()));
     ImageReport report;
     report.name = source.name();
     report.root = root.descriptor;
     report.index = root.index;
     const codec::Platform wanted = platform ? *platform : codec::host_platform();
-    ImageDocument document = co_await io::or_return(
-        co_await choose_manifest(source, std::move(root), wanted, session.wait()));
+    image::ImageDocument document = co_await io::or_return(
+        co_await image::choose_manifest(source, std::move(root), wanted, session.wait()));
     report.manifest_descriptor = document.descriptor;
     report.manifest = *std::move(document.manifest);
 
     // Charts and attestations have manifests too; what there is of them is shown.
-    auto config = co_await read_config(session, source, report.manifest, session.wait());
+    auto config = co_await image::read_config(session, source, report.manifest, session.wait());
     if (config) {
         report.config = std::move(config->config);
     } else if (config.error().code != std::errc::not_supported) {
@@ -60,13 +61,13 @@ io::Task<Result<ImageReport>> inspect(Session& session, ImageSource& source,
     for (LayerReport& layer : report.layers) {
         inspections.push_back(inspect_one(session, source, with_toc, layer));
     }
-    co_await io::or_return(co_await run_all(session, std::move(inspections)));
+    co_await io::or_return(co_await image::run_all(session, std::move(inspections)));
     co_return report;
 }
 
 }  // namespace
 
-ExitCode run(const InspectArgs& args, Console& console) {
+ExitCode run(const InspectArgs& args, image::Console& console) {
     constexpr std::string_view kCommand = "inspect";
     const auto reading = open_reading(args.image, args.platform, args.registry, console, kCommand);
     if (!reading) {

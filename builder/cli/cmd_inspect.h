@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "builder/cli/console.h"
-#include "builder/cli/session.h"
+#include "builder/cli/process_console.h"
+#include "builder/image/session.h"
 
 namespace lazybuild::cli {
 
@@ -14,9 +14,9 @@ struct InspectArgs {
     std::string platform;  ///< "": the host's
     bool toc = false;      ///< the files of each layer with an index too
     bool json = false;
-    RegistryFlags registry;
+    image::RegistryFlags registry;
 };
 
-ExitCode run(const InspectArgs& args, Console& console);
+ExitCode run(const InspectArgs& args, image::Console& console);
 
 }  // namespace lazybuild::cli

@@ -11,11 +11,12 @@
 #include <utility>
 
 #include "builder/cli/background.h"
-#include "builder/cli/image_documents.h"
-#include "builder/cli/layer_inspection.h"
-#include "builder/cli/open_image.h"
+#include "builder/cli/open_command.h"
 #include "builder/cli/served_image.h"
-#include "builder/cli/work.h"
+#include "builder/image/image_documents.h"
+#include "builder/image/layer_inspection.h"
+#include "builder/image/open_image.h"
+#include "builder/image/work.h"
 #include "fuse/mounts.h"
 
 namespace lazybuild::cli {
@@ -43,7 +44,7 @@ Result<std::string> check_directory(const std::string& directory) {
 }
 
 /// What killed servers have left is taken away by the next mount.
-void sweep(const std::string& root, Console& console) {
+void sweep(const std::string& root, image::Console& console) {
     const auto records = mount_records(root);
     if (!records) {
         return;  // the mount itself will say it
@@ -59,10 +60,11 @@ void sweep(const std::string& root, Console& console) {
     }
 }
 
-io::Task<Result<layer::LayerRequest>> layer_request(ImageSource& source, codec::Descriptor layer,
-                                                    codec::Digest diff_id, io::Wait wait) {
-    const LayerInspection inspection =
-        co_await io::or_return(co_await inspect_layer(source, layer, std::move(wait)));
+io::Task<Result<layer::LayerRequest>> layer_request(image::ImageSource& source,
+                                                    codec::Descriptor layer, codec::Digest diff_id,
+                                                    io::Wait wait) {
+    const image::LayerInspection inspection =
+        co_await io::or_return(co_await image::inspect_layer(source, layer, std::move(wait)));
     if (!inspection.lazy) {
         const std::string why = inspection.reason.empty() ? "" : ": " + inspection.reason;
         co_return fail(Error{
@@ -79,19 +81,20 @@ io::Task<Result<layer::LayerRequest>> layer_request(ImageSource& source, codec::
 }
 
 io::Task<Result<std::vector<layer::LayerRequest>>> layer_requests(
-    Session& session, ImageSource& source, std::optional<codec::Platform> platform) {
-    ImageDocument root = co_await io::or_return(co_await read_root(source, session.wait()));
-    ImageDocument document;
+    image::Session& session, image::ImageSource& source, std::optional<codec::Platform> platform) {
+    image::ImageDocument root =
+        co_await io::or_return(co_await image::read_root(source, session.wait()));
+    image::ImageDocument document;
     if (platform) {
-        document = co_await io::or_return(co_await choose_platform(
+        document = co_await io::or_return(co_await image::choose_platform(
             session, source, std::move(root), *std::move(platform), session.wait()));
     } else {
-        document = co_await io::or_return(co_await choose_manifest(
+        document = co_await io::or_return(co_await image::choose_manifest(
             source, std::move(root), codec::host_platform(), session.wait()));
     }
     const codec::Manifest manifest = *std::move(document.manifest);
-    const ConfigDocument config =
-        co_await io::or_return(co_await read_config(session, source, manifest, session.wait()));
+    const image::ConfigDocument config = co_await io::or_return(
+        co_await image::read_config(session, source, manifest, session.wait()));
     std::vector<layer::LayerRequest> requests;
     for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
         layer::LayerRequest request = co_await io::or_return(co_await layer_request(
@@ -106,8 +109,8 @@ struct Mounting {
     const MountArgs& args;
     std::string target;
     std::optional<codec::Platform> platform;
-    Session& session;
-    ImageSource& source;
+    image::Session& session;
+    image::ImageSource& source;
     MountState& state;
 };
 
@@ -143,7 +146,7 @@ Result<void> mount_and_serve(const Mounting& mounting, ServedImage& image) {
 }
 
 io::Task<Result<void>> mount_image(Mounting& mounting) {
-    Session& session = mounting.session;
+    image::Session& session = mounting.session;
     std::vector<layer::LayerRequest> layers = co_await io::or_return(
         co_await layer_requests(session, mounting.source, mounting.platform));
     layer::FetchOptions options;
@@ -164,10 +167,10 @@ io::Task<Result<void>> mount_image(Mounting& mounting) {
 }
 
 Result<void> serve(const MountArgs& args, std::optional<codec::Platform> platform,
-                   const ImagePlace& place, Console& console) {
+                   const image::ImagePlace& place, image::Console& console) {
     TRY(std::string target, check_directory(args.directory));
-    TRY(const auto session, Session::open(args.registry, console));
-    TRY(const auto source, open_source(place, *session));
+    TRY(const auto session, image::Session::open(args.registry, console));
+    TRY(const auto source, image::open_source(place, *session));
     sweep(args.root, console);
     TRY(MountState state, MountState::create(args.root, target));
     Mounting mounting{.args = args,
@@ -183,16 +186,16 @@ Result<void> serve(const MountArgs& args, std::optional<codec::Platform> platfor
 
 }  // namespace
 
-ExitCode run(const MountArgs& args, Console& console) {
-    auto platform = parse_platform(args.platform);
+ExitCode run(const MountArgs& args, image::Console& console) {
+    auto platform = image::parse_platform(args.platform);
     if (!platform) {
         return report_usage(console, kCommand, platform.error());
     }
-    const auto place = ImagePlace::parse(args.image);
+    const auto place = image::ImagePlace::parse(args.image);
     if (!place) {
         return report_usage(console, kCommand, place.error());
     }
-    if (const auto options = client_options(args.registry); !options) {
+    if (const auto options = image::client_options(args.registry); !options) {
         return report_usage(console, kCommand, options.error());
     }
     if (!args.foreground) {

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "builder/cli/console.h"
 #include "builder/cli/mount_state.h"
-#include "builder/cli/session.h"
+#include "builder/cli/process_console.h"
+#include "builder/image/session.h"
 
 namespace lazybuild::cli {
 
@@ -23,15 +23,15 @@ struct MountArgs {
     int ready_fd = -1;
     /// The whole command line: the process in the background is given it again.
     std::vector<std::string> command_line;
-    RegistryFlags registry;
+    image::RegistryFlags registry;
 };
-ExitCode run(const MountArgs& args, Console& console);
+ExitCode run(const MountArgs& args, image::Console& console);
 
 struct UmountArgs {
     std::string directory;
     std::string root = kStateRoot;
     bool lazy = false;  ///< also while it is in use
 };
-ExitCode run(const UmountArgs& args, Console& console);
+ExitCode run(const UmountArgs& args, image::Console& console);
 
 }  // namespace lazybuild::cli

@@ -5,8 +5,8 @@
 
 #include <string>
 
-#include "builder/cli/console.h"
-#include "builder/cli/session.h"
+#include "builder/cli/process_console.h"
+#include "builder/image/session.h"
 
 namespace lazybuild::cli {
 
@@ -16,10 +16,10 @@ struct PullArgs {
     std::string containerd = "/run/containerd/containerd.sock";
     std::string name_space = "default";
     std::string snapshotter = "lazy";
-    RegistryFlags registry;
+    image::RegistryFlags registry;
 };
 
 /// Prints the digest of what the image's name stands for.
-ExitCode run(const PullArgs& args, Console& console);
+ExitCode run(const PullArgs& args, image::Console& console);
 
 }  // namespace lazybuild::cli

@@ -75,7 +75,7 @@ Result<void> umount(const UmountArgs& args) {
 
 }  // namespace
 
-ExitCode run(const UmountArgs& args, Console& console) {
+ExitCode run(const UmountArgs& args, image::Console& console) {
     if (const auto done = umount(args); !done) {
         return report_failure(console, kCommand, done.error());
     }

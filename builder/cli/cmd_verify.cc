@@ -8,12 +8,12 @@
 #include <utility>
 #include <vector>
 
-#include "builder/cli/image_documents.h"
-#include "builder/cli/layer_inspection.h"
 #include "builder/cli/layer_verify.h"
-#include "builder/cli/open_image.h"
+#include "builder/cli/open_command.h"
 #include "builder/cli/verify_report.h"
-#include "builder/cli/work.h"
+#include "builder/image/image_documents.h"
+#include "builder/image/layer_inspection.h"
+#include "builder/image/work.h"
 
 namespace lazybuild::cli {
 namespace {
@@ -30,7 +30,7 @@ bool was_cancelled(const Error& error) {
 }
 
 // Also reads it as the snapshotter will, which wants more of it than digests.
-Result<codec::TocClaims> claims_of(ByteView index, const LayerInspection& inspection,
+Result<codec::TocClaims> claims_of(ByteView index, const image::LayerInspection& inspection,
                                    Findings& findings) {
     const auto toc = inspection.indexed->read_toc(index, inspection.index, inspection.toc_digest);
     auto claims = inspection.indexed->read_claims(index, inspection.toc_digest);
@@ -45,7 +45,8 @@ Result<codec::TocClaims> claims_of(ByteView index, const LayerInspection& inspec
 
 class ImageVerification {
   public:
-    ImageVerification(Session& session, ImageSource& source) : session_(session), source_(source) {}
+    ImageVerification(image::Session& session, image::ImageSource& source)
+        : session_(session), source_(source) {}
 
     /// Errors: what leaves nothing to verify, and operation_canceled.
     io::Task<Result<VerifyReport>> run(codec::Platform platform);
@@ -55,19 +56,21 @@ class ImageVerification {
     io::Task<Result<std::optional<ReadToc>>> read_claims(LayerVerdict& verdict);
     io::Task<Result<void>> stream(LayerVerdict& verdict, ByteSink& sink);
 
-    Session& session_;
-    ImageSource& source_;
+    image::Session& session_;
+    image::ImageSource& source_;
 };
 
 io::Task<Result<VerifyReport>> ImageVerification::run(codec::Platform platform) {
-    ImageDocument root = co_await io::or_return(co_await read_root(source_, session_.wait()));
-    ImageDocument document = co_await io::or_return(
-        co_await choose_manifest(source_, std::move(root), std::move(platform), session_.wait()));
+    image::ImageDocument root =
+        co_await io::or_return(co_await image::read_root(source_, session_.wait()));
+    image::ImageDocument document = co_await io::or_return(co_await image::choose_manifest(
+        source_, std::move(root), std::move(platform), session_.wait()));
     VerifyReport report;
     report.name = source_.name();
     report.manifest = document.descriptor;
     report.config = document.manifest->config;
-    auto config = co_await read_config(session_, source_, *document.manifest, session_.wait());
+    auto config =
+        co_await image::read_config(session_, source_, *document.manifest, session_.wait());
     if (!config && was_cancelled(config.error())) {
         co_return fail(std::move(config).error());
     }
@@ -86,7 +89,7 @@ io::Task<Result<VerifyReport>> ImageVerification::run(codec::Platform platform) 
     for (LayerVerdict& layer : report.layers) {
         layers.push_back(verify_layer(layer));
     }
-    co_await io::or_return(co_await run_all(session_, std::move(layers)));
+    co_await io::or_return(co_await image::run_all(session_, std::move(layers)));
     co_return report;
 }
 
@@ -114,15 +117,15 @@ io::Task<Result<void>> ImageVerification::verify_layer(LayerVerdict& verdict) {
         verdict.findings.add("diffID: not known, because its tar cannot be read to the end");
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    session_.console().note(fmt::format("{}  {:>9}  read in {:.1f} s",
-                                        short_digest(verdict.descriptor.digest),
-                                        size_text(verdict.descriptor.size_bytes), took.count()));
+    session_.console().note(
+        fmt::format("{}  {:>9}  read in {:.1f} s", image::short_digest(verdict.descriptor.digest),
+                    image::size_text(verdict.descriptor.size_bytes), took.count()));
     co_return Result<void>{};
 }
 
 io::Task<Result<std::optional<ReadToc>>> ImageVerification::read_claims(LayerVerdict& verdict) {
     const codec::Descriptor layer = verdict.descriptor;
-    auto inspection = co_await inspect_layer(source_, layer, session_.wait());
+    auto inspection = co_await image::inspect_layer(source_, layer, session_.wait());
     if (!inspection) {
         if (was_cancelled(inspection.error())) {
             co_return fail(std::move(inspection).error());
@@ -138,7 +141,8 @@ io::Task<Result<std::optional<ReadToc>>> ImageVerification::read_claims(LayerVer
         co_return std::nullopt;
     }
     verdict.indexed = true;
-    const auto index = co_await read_index(source_, layer, inspection->index, session_.wait());
+    const auto index =
+        co_await image::read_index(source_, layer, inspection->index, session_.wait());
     if (!index) {
         if (was_cancelled(index.error())) {
             co_return fail(index.error());
@@ -163,7 +167,7 @@ io::Task<Result<std::optional<ReadToc>>> ImageVerification::read_claims(LayerVer
 io::Task<Result<void>> ImageVerification::stream(LayerVerdict& verdict, ByteSink& sink) {
     const codec::Descriptor layer = verdict.descriptor;
     const Result<void> streamed =
-        co_await stream_blob(session_, source_, layer, sink, session_.wait());
+        co_await image::stream_blob(session_, source_, layer, sink, session_.wait());
     if (!streamed && was_cancelled(streamed.error())) {
         co_return streamed;
     }
@@ -175,7 +179,7 @@ io::Task<Result<void>> ImageVerification::stream(LayerVerdict& verdict, ByteSink
 
 }  // namespace
 
-ExitCode run(const VerifyArgs& args, Console& console) {
+ExitCode run(const VerifyArgs& args, image::Console& console) {
     constexpr std::string_view kCommand = "verify";
     const auto reading = open_reading(args.image, args.platform, args.registry, console, kCommand);
     if (!reading) {

@@ -5,8 +5,8 @@
 
 #include <string>
 
-#include "builder/cli/console.h"
-#include "builder/cli/session.h"
+#include "builder/cli/process_console.h"
+#include "builder/image/session.h"
 
 namespace lazybuild::cli {
 
@@ -14,10 +14,10 @@ struct VerifyArgs {
     std::string image;
     std::string platform;  ///< "": the host's
     bool json = false;
-    RegistryFlags registry;
+    image::RegistryFlags registry;
 };
 
 /// failed when anything does not hold, or could not be read.
-ExitCode run(const VerifyArgs& args, Console& console);
+ExitCode run(const VerifyArgs& args, image::Console& console);
 
 }  // namespace lazybuild::cli

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "builder/cli/pull_labels.h"
-#include "builder/cli/work.h"
+#include "builder/image/work.h"
 #include "codec/media_type.h"
 
 namespace lazybuild::cli {
@@ -45,8 +45,8 @@ class CountingSink final : public ByteSink {
 
 }  // namespace
 
-ImagePull::ImagePull(Session& session, ImageSource& source, ContainerdClient& containerd,
-                     PullOptions options)
+ImagePull::ImagePull(image::Session& session, image::ImageSource& source,
+                     ContainerdClient& containerd, PullOptions options)
     : session_(session),
       source_(source),
       containerd_(containerd),
@@ -103,21 +103,21 @@ io::Task<Result<void>> ImagePull::run_leased() {
 }
 
 io::Task<Result<void>> ImagePull::read_documents() {
-    root_ = co_await io::or_return(co_await read_root(source_, session_.wait()));
+    root_ = co_await io::or_return(co_await image::read_root(source_, session_.wait()));
     summary_.digest = root_.descriptor.digest;
     summary_.fetched_bytes += root_.bytes.size();
     if (options_.platform_given) {
-        manifest_ = co_await io::or_return(
-            co_await choose_platform(session_, source_, root_, options_.platform, session_.wait()));
+        manifest_ = co_await io::or_return(co_await image::choose_platform(
+            session_, source_, root_, options_.platform, session_.wait()));
     } else {
         manifest_ = co_await io::or_return(
-            co_await choose_manifest(source_, root_, options_.platform, session_.wait()));
+            co_await image::choose_manifest(source_, root_, options_.platform, session_.wait()));
     }
     if (root_.index) {
         summary_.fetched_bytes += manifest_.bytes.size();
     }
     config_ = co_await io::or_return(
-        co_await read_config(session_, source_, *manifest_.manifest, session_.wait()));
+        co_await image::read_config(session_, source_, *manifest_.manifest, session_.wait()));
     summary_.fetched_bytes += config_.bytes.size();
     co_return Result<void>{};
 }
@@ -162,7 +162,8 @@ io::Task<Result<void>> ImagePull::fill_ingest(codec::Descriptor blob, const Byte
         co_return co_await call(std::move(write));
     }
     CountingSink sink{ingest, summary_.fetched_bytes};
-    co_return co_await stream_blob(session_, source_, std::move(blob), sink, session_.wait());
+    co_return co_await image::stream_blob(session_, source_, std::move(blob), sink,
+                                          session_.wait());
 }
 
 // Children first, and the labels with the content, so that nothing is ever there whose parts may
@@ -291,7 +292,7 @@ void ImagePull::report(const Layer& layer, LayerOutcome outcome, double seconds)
     }
     session_.console().note(fmt::format(
         "layer {}/{}  {}  {:>9}  {}  {:.1f} s", layer.number + 1, manifest_.manifest->layers.size(),
-        short_digest(blob.digest), size_text(blob.size_bytes), what, seconds));
+        image::short_digest(blob.digest), image::size_text(blob.size_bytes), what, seconds));
 }
 
 }  // namespace lazybuild::cli

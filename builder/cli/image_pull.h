@@ -12,9 +12,9 @@
 
 #include "base/result.h"
 #include "builder/cli/containerd_client.h"
-#include "builder/cli/image_documents.h"
-#include "builder/cli/image_source.h"
-#include "builder/cli/session.h"
+#include "builder/image/image_documents.h"
+#include "builder/image/image_source.h"
+#include "builder/image/session.h"
 #include "snapshotter/io/event.h"
 #include "snapshotter/io/shared.h"
 #include "snapshotter/registry/reference.h"
@@ -39,7 +39,7 @@ struct PullSummary {
 /// Used once. Thread: the reactor's; calls to containerd are made on the pool.
 class ImagePull {
   public:
-    ImagePull(Session& session, ImageSource& source, ContainerdClient& containerd,
+    ImagePull(image::Session& session, image::ImageSource& source, ContainerdClient& containerd,
               PullOptions options);
 
     io::Task<Result<PullSummary>> run();
@@ -74,15 +74,15 @@ class ImagePull {
         return io::run_on(session_.pool(), session_.reactor(), std::move(job));
     }
 
-    Session& session_;
-    ImageSource& source_;
+    image::Session& session_;
+    image::ImageSource& source_;
     ContainerdClient& containerd_;
     const PullOptions options_;
     const std::string lease_;
     io::Event finished_;
-    ImageDocument root_;
-    ImageDocument manifest_;
-    ConfigDocument config_;
+    image::ImageDocument root_;
+    image::ImageDocument manifest_;
+    image::ConfigDocument config_;
     std::string extracting_;  ///< the key of a snapshot that is neither committed nor removed
     PullSummary summary_;
 };

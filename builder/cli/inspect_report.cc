@@ -6,7 +6,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "builder/cli/work.h"
+#include "builder/image/work.h"
 #include "codec/json.h"
 
 namespace lazybuild::cli {
@@ -72,15 +72,15 @@ void for_each_entry(const codec::FileTree& tree, Visit visit) {
 void print_toc(const codec::Toc& toc, std::string& out) {
     if (toc.prefetch_end_bytes) {
         fmt::format_to(std::back_inserter(out), "    prefetched first: {}\n",
-                       size_text(*toc.prefetch_end_bytes));
+                       image::size_text(*toc.prefetch_end_bytes));
     }
     for_each_entry(toc.tree, [&out](const std::string& path, const Node& node) {
         fmt::format_to(std::back_inserter(out), "    {}{:04o} {:>12} {:>5} {}",
                        type_letter(node.type), node.mode, node.size_bytes,
                        node.chunk_count == 0 ? "" : fmt::format("{} ch", node.chunk_count),
-                       printable(path));
+                       image::printable(path));
         if (node.type == FileType::symlink) {
-            fmt::format_to(std::back_inserter(out), " -> {}", printable(node.link_target));
+            fmt::format_to(std::back_inserter(out), " -> {}", image::printable(node.link_target));
         }
         out += '\n';
     });
@@ -89,7 +89,7 @@ void print_toc(const codec::Toc& toc, std::string& out) {
 void print_config(const codec::ImageConfig& config, std::string& out) {
     auto line = [&out](std::string_view name, const std::string& value) {
         if (!value.empty()) {
-            fmt::format_to(std::back_inserter(out), "{:<12} {}\n", name, printable(value));
+            fmt::format_to(std::back_inserter(out), "{:<12} {}\n", name, image::printable(value));
         }
     };
     line("Platform", config.platform.text());
@@ -169,7 +169,7 @@ std::string report_text(const ImageReport& report) {
     fmt::format_to(end, "{:<12} {}\n", "Name", report.name);
     if (report.index) {
         fmt::format_to(end, "{:<12} {}\n", "Index", report.root.digest.text());
-        fmt::format_to(end, "{:<12} {}\n", "Platforms", list_platforms(*report.index));
+        fmt::format_to(end, "{:<12} {}\n", "Platforms", image::list_platforms(*report.index));
     }
     fmt::format_to(end, "{:<12} {}\n", "Manifest", report.manifest_descriptor.digest.text());
     fmt::format_to(end, "{:<12} {}\n", "Type", report.manifest.media_type);
@@ -181,11 +181,12 @@ std::string report_text(const ImageReport& report) {
     for (const LayerReport& layer : report.layers) {
         total_bytes += layer.descriptor.size_bytes;
     }
-    fmt::format_to(end, "{:<12} {}, {}\n", "Layers", report.layers.size(), size_text(total_bytes));
+    fmt::format_to(end, "{:<12} {}, {}\n", "Layers", report.layers.size(),
+                   image::size_text(total_bytes));
     for (const LayerReport& layer : report.layers) {
-        const LayerInspection& inspection = layer.inspection;
+        const image::LayerInspection& inspection = layer.inspection;
         fmt::format_to(end, "  {} {:>9}  {:<12} {}{}\n", layer.descriptor.digest.text(),
-                       size_text(layer.descriptor.size_bytes), inspection.format,
+                       image::size_text(layer.descriptor.size_bytes), inspection.format,
                        inspection.lazy ? "lazy" : "not lazy",
                        inspection.reason.empty() ? "" : ": " + inspection.reason);
         if (layer.toc) {

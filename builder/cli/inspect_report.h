@@ -6,14 +6,14 @@
 #include <string>
 #include <vector>
 
-#include "builder/cli/image_documents.h"
-#include "builder/cli/layer_inspection.h"
+#include "builder/image/image_documents.h"
+#include "builder/image/layer_inspection.h"
 
 namespace lazybuild::cli {
 
 struct LayerReport {
     codec::Descriptor descriptor;
-    LayerInspection inspection;
+    image::LayerInspection inspection;
     std::optional<codec::Digest> diff_id;
     std::optional<codec::Toc> toc;  ///< when it was asked for
 };

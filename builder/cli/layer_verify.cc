@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "builder/cli/layer_unpack.h"
+#include "builder/image/layer_unpack.h"
 
 namespace lazybuild::cli {
 namespace {
@@ -91,7 +91,7 @@ void LayerVerifier::start_reading() {
             walk_.begin_member(member_);
             return Result<void>{};
         },
-        kLayerTarBytesMax);
+        image::kLayerTarBytesMax);
 }
 
 Result<void> LayerVerifier::write(ByteView bytes) {
@@ -228,7 +228,7 @@ std::optional<codec::Digest> LayerVerifier::finish() {
 
 struct TarDigester::State {
     DigestSink tar;
-    LayerUnpacker unpacker{tar};
+    image::LayerUnpacker unpacker{tar};
     bool failed = false;
 };
 

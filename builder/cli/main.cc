@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // lazybuild: the command line. What can be typed is defined here and nowhere else; each command is
-// a function of its arguments and a Console.
+// a function of its arguments and a image::Console.
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
@@ -12,7 +12,7 @@
 #include "builder/cli/cmd_mount.h"
 #include "builder/cli/cmd_pull.h"
 #include "builder/cli/cmd_verify.h"
-#include "builder/cli/console.h"
+#include "builder/cli/process_console.h"
 #include "builder/cli/suggest.h"
 #include "codec/layer_format.h"
 
@@ -23,7 +23,7 @@ constexpr const char* kPlaces =
     "Images are at [docker://][HOST[:PORT]/]NAME[:TAG][@DIGEST], oci:DIRECTORY[:TAG],\n"
     "oci-archive:FILE[:TAG] or docker-archive:FILE[:TAG]; archives can only be read.\n";
 
-void add_registry_flags(CLI::App& command, RegistryFlags& flags) {
+void add_registry_flags(CLI::App& command, image::RegistryFlags& flags) {
     const std::string group = "Registries";
     command.add_flag("--plain-http", flags.plain_http, "HTTP without TLS (loopback hosts: always)")
         ->group(group);
@@ -75,7 +75,7 @@ CLI::App* add_convert(CLI::App& app, ConvertArgs& args) {
         ->check(CLI::Range(0, 64 << 20))
         ->capture_default_str();
     command->add_option("--jobs", args.jobs, "Threads that compute [as many as processors]")
-        ->check(CLI::Range(std::size_t{1}, kJobsMax));
+        ->check(CLI::Range(std::size_t{1}, image::kJobsMax));
     add_registry_flags(*command, args.registry);
     command->footer(std::string(kPlaces) +
                     "Layers that are eStargz already are kept. The result is the same each time.\n"
@@ -233,7 +233,8 @@ std::string unknown_word(const CLI::App& app, const CLI::App*& where) {
     return left.empty() ? "" : left.front();
 }
 
-ExitCode report_parse_error(const CLI::App& app, const CLI::ParseError& error, Console& console) {
+ExitCode report_parse_error(const CLI::App& app, const CLI::ParseError& error,
+                            image::Console& console) {
     const CLI::App* where = nullptr;
     const std::string word = unknown_word(app, where);
     const std::string place = where == &app ? "lazybuild" : "lazybuild " + where->get_name();

@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "base/file.h"
-#include "builder/cli/work.h"
+#include "builder/image/work.h"
 #include "fuse/host_support.h"
 #include "fuse/mounts.h"
 
@@ -46,7 +46,8 @@ Result<std::optional<fuse::MountEntry>> mount_at(const std::string& target) {
 
 }  // namespace
 
-Result<std::unique_ptr<ServedImage>> ServedImage::open(Session& session, const MountState& state,
+Result<std::unique_ptr<ServedImage>> ServedImage::open(image::Session& session,
+                                                       const MountState& state,
                                                        layer::FetchOptions options) {
     std::unique_ptr<ServedImage> image{new ServedImage(session, state)};
     TRY(image->store_, store::Store::open(state.store_path()));
@@ -65,7 +66,7 @@ io::Task<Result<void>> ServedImage::resolve(std::vector<layer::LayerRequest> lay
     for (std::size_t i = 0; i < layers.size(); ++i) {
         tasks.push_back(resolve_one(i, std::move(layers[i])));
     }
-    co_return co_await run_all(session_, std::move(tasks));
+    co_return co_await image::run_all(session_, std::move(tasks));
 }
 
 io::Task<Result<void>> ServedImage::resolve_one(std::size_t place, layer::LayerRequest request) {

@@ -16,7 +16,7 @@
 
 #include "base/result.h"
 #include "builder/cli/mount_state.h"
-#include "builder/cli/session.h"
+#include "builder/image/session.h"
 #include "snapshotter/layer/layer_manager.h"
 #include "snapshotter/store/store.h"
 
@@ -25,7 +25,8 @@ namespace lazybuild::cli {
 class ServedImage {
   public:
     /// `session` and `state` outlive this. Needs root, FUSE and EROFS; Errors say which is missing.
-    static Result<std::unique_ptr<ServedImage>> open(Session& session, const MountState& state,
+    static Result<std::unique_ptr<ServedImage>> open(image::Session& session,
+                                                     const MountState& state,
                                                      layer::FetchOptions options);
 
     /// Fetches the layers' indexes. The bottom layer first, as manifests have them.
@@ -47,11 +48,12 @@ class ServedImage {
     void close();
 
   private:
-    ServedImage(Session& session, const MountState& state) : session_(session), state_(state) {}
+    ServedImage(image::Session& session, const MountState& state)
+        : session_(session), state_(state) {}
     io::Task<Result<void>> resolve_one(std::size_t place, layer::LayerRequest request);
     Result<void> mount_layers();
 
-    Session& session_;
+    image::Session& session_;
     const MountState& state_;
     std::unique_ptr<store::Store> store_;
     std::unique_ptr<layer::LayerManager> manager_;

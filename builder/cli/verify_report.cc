@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "builder/cli/work.h"
+#include "builder/image/work.h"
 #include "codec/json.h"
 
 namespace lazybuild::cli {
@@ -16,17 +16,17 @@ using codec::Json;
 void add_layer(std::string& text, const LayerVerdict& layer, std::size_t number,
                std::size_t count) {
     const std::string name =
-        fmt::format("layer {}/{}  {}", number, count, short_digest(layer.descriptor.digest));
+        fmt::format("layer {}/{}  {}", number, count, image::short_digest(layer.descriptor.digest));
     if (layer.findings.empty()) {
         std::string held = "blob, diffID";
         if (layer.indexed) {
             held += fmt::format(", TOC, {} files, {} chunks", layer.files, layer.chunks);
         }
         text += fmt::format("{}  {:>9}  {:7}  ok: {}\n", name,
-                            size_text(layer.descriptor.size_bytes), layer.format, held);
+                            image::size_text(layer.descriptor.size_bytes), layer.format, held);
     }
     for (const std::string& line : layer.findings.lines()) {
-        text += fmt::format("{}  BAD: {}\n", name, printable(line));
+        text += fmt::format("{}  BAD: {}\n", name, image::printable(line));
     }
 }
 
@@ -41,13 +41,14 @@ std::size_t VerifyReport::finding_count() const {
 }
 
 std::string verdict_text(const VerifyReport& report) {
-    std::string text = fmt::format("manifest   {}  ok\n", short_digest(report.manifest.digest));
+    std::string text =
+        fmt::format("manifest   {}  ok\n", image::short_digest(report.manifest.digest));
     if (report.findings.empty()) {
-        text += fmt::format("config     {}  ok\n", short_digest(report.config.digest));
+        text += fmt::format("config     {}  ok\n", image::short_digest(report.config.digest));
     }
     for (const std::string& line : report.findings.lines()) {
-        text += fmt::format("config     {}  BAD: {}\n", short_digest(report.config.digest),
-                            printable(line));
+        text += fmt::format("config     {}  BAD: {}\n", image::short_digest(report.config.digest),
+                            image::printable(line));
     }
     for (std::size_t i = 0; i < report.layers.size(); ++i) {
         add_layer(text, report.layers[i], i + 1, report.layers.size());

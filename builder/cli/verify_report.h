@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "builder/cli/layer_inspection.h"
 #include "builder/cli/layer_verify.h"
+#include "builder/image/layer_inspection.h"
 #include "codec/digest.h"
 #include "codec/oci_descriptor.h"
 
@@ -18,7 +18,7 @@ namespace lazybuild::cli {
 struct LayerVerdict {
     codec::Descriptor descriptor;
     std::optional<codec::Digest> diff_id;  ///< the config's
-    std::string_view format = "other";     ///< as LayerInspection names it
+    std::string_view format = "other";     ///< as image::LayerInspection names it
     bool indexed = false;                  ///< it has a table of contents
     std::size_t files = 0;                 ///< whose digests a table of contents has
     std::size_t chunks = 0;                ///< that were digested

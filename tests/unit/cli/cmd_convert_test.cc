@@ -7,7 +7,7 @@
 #include "builder/cli/cmd_inspect.h"
 #include "codec/oci_config.h"
 #include "tests/support/docker_registry.h"
-#include "tests/unit/cli/image_fixture.h"
+#include "tests/support/image_fixture.h"
 
 namespace lazybuild::cli {
 namespace {

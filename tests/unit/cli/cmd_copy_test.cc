@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "tests/support/docker_registry.h"
-#include "tests/unit/cli/image_fixture.h"
+#include "tests/support/image_fixture.h"
 
 namespace lazybuild::cli {
 namespace {

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "builder/cli/cmd_convert.h"
-#include "tests/unit/cli/image_fixture.h"
+#include "tests/support/image_fixture.h"
 
 namespace lazybuild::cli {
 namespace {

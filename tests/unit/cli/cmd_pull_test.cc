@@ -7,8 +7,8 @@
 
 #include "builder/cli/cmd_copy.h"
 #include "tests/support/docker_registry.h"
+#include "tests/support/image_fixture.h"
 #include "tests/unit/cli/containerd_fixture.h"
-#include "tests/unit/cli/image_fixture.h"
 
 namespace lazybuild::cli {
 namespace {

@@ -16,7 +16,7 @@
 #include "codec/gzip.h"
 #include "codec/tar.h"
 #include "tests/support/docker_registry.h"
-#include "tests/unit/cli/image_fixture.h"
+#include "tests/support/image_fixture.h"
 
 namespace lazybuild::cli {
 namespace {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "builder/cli/image_source.h"
+#include "builder/image/image_source.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "codec/sha256.h"
-#include "tests/unit/cli/image_fixture.h"
+#include "tests/support/image_fixture.h"
 
 namespace lazybuild::cli {
 namespace {
 
 // What a bad connection does: streams of `content` that break after so many bytes each.
-class FlakySource final : public ImageSource {
+class FlakySource final : public image::ImageSource {
   public:
     std::string content;
     std::vector<std::size_t> breaks_after;  ///< the streams in order; those behind it do not break
@@ -71,7 +71,7 @@ class FlakySource final : public ImageSource {
 
 class StreamBlobTest : public testing::Test {
   protected:
-    StreamBlobTest() : session_(Session::open({}, console_).value()) {
+    StreamBlobTest() : session_(image::Session::open({}, console_).value()) {
         source_.content.resize(3'000'000);
         for (std::size_t i = 0; i < source_.content.size(); ++i) {
             source_.content[i] = static_cast<char>(i * 7 + i / 1000);
@@ -81,11 +81,11 @@ class StreamBlobTest : public testing::Test {
     }
 
     Result<void> stream(ByteSink& sink) {
-        return session_->run(stream_blob(*session_, source_, blob_, sink, session_->wait()));
+        return session_->run(image::stream_blob(*session_, source_, blob_, sink, session_->wait()));
     }
 
     RecordingConsole console_;
-    std::unique_ptr<Session> session_;
+    std::unique_ptr<image::Session> session_;
     FlakySource source_;
     codec::Descriptor blob_;
     MemorySink sink_;

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "tests/unit/cli/image_fixture.h"
+#include "tests/support/image_fixture.h"
 
 namespace lazybuild::cli {
 namespace {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "builder/cli/unpack_archive.h"
+#include "builder/image/unpack_archive.h"
 
 #include <gtest/gtest.h>
 
 #include "builder/cli/cmd_copy.h"
-#include "tests/unit/cli/image_fixture.h"
+#include "tests/support/image_fixture.h"
 
 namespace lazybuild::cli {
 namespace {

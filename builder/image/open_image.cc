@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "builder/image/open_image.h"
+
+#include <utility>
+
+#include "builder/image/layout_image.h"
+#include "builder/image/registry_image.h"
+#include "builder/image/unpack_archive.h"
+
+namespace lazybuild::image {
+namespace {
+
+// On the pool, so that the reactor hears of an interrupt meanwhile.
+io::Task<Result<OciLayout>> unpack(ImagePlace place, std::string directory, Session& session) {
+    const io::CancelToken cancel = session.wait().cancel;
+    auto job = [&place, &directory, &cancel] {
+        return place.kind == ImagePlace::Kind::docker_archive
+                   ? unpack_docker_archive(place.path, place.tag, directory, cancel)
+                   : unpack_oci_archive(place.path, directory, cancel);
+    };
+    co_return co_await io::run_on(session.pool(), session.reactor(), std::move(job));
+}
+
+Result<std::unique_ptr<ImageSource>> archive_source(const ImagePlace& place, Session& session) {
+    TRY(TemporaryDirectory directory, TemporaryDirectory::create(session.temporary_directory()));
+    auto layout = session.run(unpack(place, directory.path(), session));
+    if (!layout) {
+        return fail(std::move(layout).error().context(place.path));
+    }
+    // What `docker save` wrote has become one image without a name.
+    const bool named = place.kind == ImagePlace::Kind::oci_archive;
+    return layout_source(*std::move(layout), named ? place.tag : "", place.text(),
+                         std::move(directory), session);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ImageSource>> open_source(const ImagePlace& place, Session& session) {
+    if (place.kind == ImagePlace::Kind::registry) {
+        return registry_source(place.reference, session);
+    }
+    if (place.kind == ImagePlace::Kind::oci_layout) {
+        TRY(OciLayout layout, OciLayout::open(place.path));
+        return layout_source(std::move(layout), place.tag, place.text(), TemporaryDirectory{},
+                             session);
+    }
+    return archive_source(place, session);
+}
+
+Result<std::unique_ptr<ImageTarget>> open_target(const ImagePlace& place, Session& session) {
+    if (place.kind == ImagePlace::Kind::registry) {
+        return registry_target(place.reference, session);
+    }
+    ASSERT(place.kind == ImagePlace::Kind::oci_layout);
+    TRY(OciLayout layout, OciLayout::create(place.path));
+    return layout_target(std::move(layout), place.tag, place.text(), session);
+}
+
+Result<std::optional<codec::Platform>> parse_platform(const std::string& text) {
+    if (text.empty()) {
+        return std::nullopt;
+    }
+    TRY(codec::Platform platform, codec::Platform::parse(text));
+    return std::optional{std::move(platform)};
+}
+
+}  // namespace lazybuild::image

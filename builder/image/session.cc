@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "builder/image/session.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
+#include "base/assert.h"
+
+namespace lazybuild::image {
+namespace {
+
+constexpr std::size_t kDefaultJobsMax = 16;
+/// Beside the jobs, for DNS, file reads and whatever is short.
+constexpr std::size_t kServiceThreads = 4;
+
+std::size_t default_jobs() {
+    return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 2, kDefaultJobsMax);
+}
+
+std::string default_temporary_directory() {
+    const char* const directory = std::getenv("TMPDIR");
+    return directory != nullptr && *directory != '\0' ? directory : "/var/tmp";
+}
+
+}  // namespace
+
+Result<registry::ClientOptions> client_options(const RegistryFlags& flags) {
+    registry::ClientOptions options;
+    options.plain_http = flags.plain_http;
+    options.tls_verify = flags.tls_verify;
+    options.auth_file = flags.auth_file;
+    options.certificate_directory = flags.certificate_directory;
+    if (!flags.credentials.empty()) {
+        const std::size_t colon = flags.credentials.find(':');
+        if (colon == std::string::npos || colon == 0) {
+            return fail(invalid("--creds: not USER:PASSWORD"));
+        }
+        options.credential = registry::Credential{.user_name = flags.credentials.substr(0, colon),
+                                                  .password = flags.credentials.substr(colon + 1),
+                                                  .identity_token = {}};
+    }
+    return options;
+}
+
+Session::Session(Console& console, std::size_t jobs, std::unique_ptr<io::Reactor> reactor,
+                 registry::ClientOptions options)
+    : console_(console),
+      jobs_(jobs),
+      temporary_directory_(default_temporary_directory()),
+      reactor_(std::move(reactor)),
+      pool_(static_cast<unsigned>(jobs_ + kServiceThreads)),
+      client_(std::make_unique<registry::Client>(*reactor_, pool_, std::move(options))) {}
+
+Result<std::unique_ptr<Session>> Session::open(const RegistryFlags& flags, Console& console,
+                                               std::size_t jobs) {
+    ASSERT(jobs <= kJobsMax);
+    jobs = jobs == 0 ? default_jobs() : jobs;
+    TRY(registry::ClientOptions options, client_options(flags));
+    // A copy within one registry holds two connections; fewer than this, and copies that hold one
+    // each could wait for each other's second.
+    options.connections_per_host = 2 * jobs + kServiceThreads;
+    TRY(auto reactor, io::Reactor::create());
+    std::unique_ptr<Session> session{
+        new Session(console, jobs, std::move(reactor), std::move(options))};
+    Session& self = *session;
+    console.on_interrupt([&self] { self.reactor_->post([&self] { self.interrupt_.cancel(); }); });
+    return session;
+}
+
+Result<void> Session::check_interrupt() const {
+    if (interrupt_.cancelled()) {
+        return fail(Error{.code = std::errc::operation_canceled, .message = "interrupted"});
+    }
+    return {};
+}
+
+Session::~Session() {
+    console_.on_interrupt({});
+}
+
+}  // namespace lazybuild::image

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one run of a command works with: a reactor, threads for what blocks or computes, a registry
+// client made from the command line, and a directory for temporary files.
+//
+// Threads: made, used and destroyed on one thread, which runs the reactor while a command waits.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/result.h"
+#include "builder/image/console.h"
+#include "snapshotter/io/pool.h"
+#include "snapshotter/io/reactor.h"
+#include "snapshotter/io/task.h"
+#include "snapshotter/io/wait.h"
+#include "snapshotter/registry/client.h"
+
+namespace lazybuild::image {
+
+/// The options that every command which talks to registries has.
+struct RegistryFlags {
+    bool plain_http = false;
+    bool tls_verify = true;
+    std::string auth_file;
+    std::string credentials;  ///< USER:PASSWORD
+    std::string certificate_directory;
+};
+
+/// Errors: invalid_argument for credentials without a ':'.
+Result<registry::ClientOptions> client_options(const RegistryFlags& flags);
+
+/// Of --jobs.
+inline constexpr std::size_t kJobsMax = 64;
+
+class Session {
+  public:
+    /// Errors: as client_options; those of io::Reactor::create.
+    /// `jobs`: 1 to kJobsMax, or 0 for as many as there are processors.
+    static Result<std::unique_ptr<Session>> open(const RegistryFlags& flags, Console& console,
+                                                 std::size_t jobs = 0);
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    Console& console() { return console_; }
+    io::Reactor& reactor() { return *reactor_; }
+    io::Pool& pool() { return pool_; }
+    registry::Client& client() { return *client_; }
+
+    /// How many layers are worked on at once, and how many threads compute.
+    std::size_t jobs() const { return jobs_; }
+    /// For large temporary files: $TMPDIR, else /var/tmp.
+    const std::string& temporary_directory() const { return temporary_directory_; }
+
+    /// Ends with operation_canceled when the user interrupts. No deadline: the client gives up on
+    /// a peer that is silent, and work that goes on may take as long as it takes.
+    io::Wait wait() const { return io::Wait{.cancel = interrupt_.token()}; }
+
+    /// operation_canceled once the user has interrupted: asked before what others can see is done.
+    Result<void> check_interrupt() const;
+    /// Ends what waits, because the command has failed and its result is decided.
+    void give_up() { interrupt_.cancel(); }
+
+    template <class T>
+    T run(io::Task<T> task) {
+        return reactor_->block_on(std::move(task));
+    }
+
+  private:
+    Session(Console& console, std::size_t jobs, std::unique_ptr<io::Reactor> reactor,
+            registry::ClientOptions options);
+
+    Console& console_;
+    std::size_t jobs_;
+    std::string temporary_directory_;
+    io::CancelSource interrupt_;
+    std::unique_ptr<io::Reactor> reactor_;
+    io::Pool pool_;
+    std::unique_ptr<registry::Client> client_;
+};
+
+}  // namespace lazybuild::image
