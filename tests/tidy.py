@@ -31,7 +31,14 @@ FLOORS = (
     "snapshotter/store",
     "snapshotter/layer",
     "snapshotter/service",
+    "builder/dockerfile",
     "builder/image",
+    "builder/graph",
+    "builder/layers",
+    "builder/files",
+    "builder/solve",
+    "builder/exec",
+    "builder/export",
     "builder/cli",
 )
 # Tests of the language or of a whole room; every other test file is named after a source.

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// From solved steps to images and files: outputs.h says where to, this what.
+//
+// Equal layers and settings give equal bytes, on any machine and with any number of workers.
+// Layers are written as blobs once (LayerStore::blobs remembers), several at a time; a base's layer
+// stays the blob that its image has, and goes to the target by the cheapest way there is: it is
+// there, it is mounted from another repository, it is streamed from its origin.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "builder/graph/image_settings.h"
+#include "builder/image/session.h"
+#include "builder/layers/layer_store.h"
+#include "builder/solve/progress.h"
+
+namespace lazybuild::exporter {
+
+/// One platform's result.
+struct BuiltImage {
+    codec::Platform platform;
+    graph::ImageSettings settings;
+    std::vector<codec::Digest> layer_ids;            ///< bottom first
+    std::function<Result<layers::Snapshot>()> open;  ///< the layers, when bytes are needed
+};
+
+/// -o/--output, as written and checked.
+struct Output {
+    enum class Type : std::uint8_t { image, registry, oci, docker, local, tar, cacheonly };
+    Type type = Type::image;
+    std::string destination;         ///< local, tar, oci, docker: path; "-" is stdout
+    std::vector<std::string> names;  ///< image, registry, oci, docker
+    bool push = false;
+    bool tar_file = true;  ///< oci, docker: tar=false writes a directory
+    layers::Compression compression = layers::Compression::estargz;
+    std::optional<int> compression_level;
+    bool force_compression = false;
+    bool oci_media_types = true;
+    bool rewrite_timestamps = false;
+    bool push_by_digest = false;
+    std::map<std::string, std::string>
+        annotations;  ///< "annotation[-index][…].key" as written, without "annotation"
+    /// Errors: invalid_argument, naming the key and what is allowed.
+    static Result<Output> parse(const std::string& text);
+};
+
+struct ExportOptions {
+    std::optional<std::int64_t> source_date_epoch_s;
+    bool squash = false;  ///< all new layers become one
+    bool index = false;   ///< an index even for one platform
+};
+
+struct Exported {
+    codec::Descriptor root;    ///< manifest or index
+    codec::Descriptor config;  ///< of the only platform
+    std::vector<std::string> names;
+};
+
+/// `progress` gets tasks of its own. Not on the reactor's thread. Errors name the output.
+Result<std::optional<Exported>> export_output(const Output& output,
+                                              const std::vector<BuiltImage>& images,
+                                              const ExportOptions& options,
+                                              layers::LayerStore& store, image::Session& session,
+                                              solve::Progress& progress);
+
+}  // namespace lazybuild::exporter

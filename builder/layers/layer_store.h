@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// The builder's layers on disk. Everything below one root, which any number of builds share:
+//
+//   <root>/build.db            records: layers, blobs, and other rooms' tables (SQLite, WAL)
+//   <root>/layers/<hex>/       tree (index), tree.erofs, disk: complete, verified, never changed
+//   <root>/blobs/sha256/<hex>  whole verified blobs: layers that were exported, configs, manifests
+//   <root>/lazy/<n>/           caches of lazy layers (store::Store), each locked by one process
+//   <root>/builds/<n>/         one running build: mount points, upper directories; locked by it
+//
+// A directory is made under a temporary name and renamed once its files are durable, so that a kill
+// leaves nothing half made; what has no record, and builds without a process, are swept at open.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "builder/image/image_documents.h"
+#include "builder/image/session.h"
+#include "builder/layers/file_source.h"
+#include "builder/layers/layer.h"
+#include "snapshotter/store/records.h"
+
+namespace lazybuild::layers {
+
+/// A layer in the making: entries in any order that the tar of a layer could have, a file's bytes
+/// right after its entry. Nothing is created one by one on the file system. One thread at a time.
+class LayerMaker {
+  public:
+    virtual ~LayerMaker() = default;
+    /// As codec::FileTreeBuilder::add, without chunks; `content` gives entry.size_bytes bytes of a
+    /// regular file (nullptr for others, and empty ones). Errors: also bad_message when it ends
+    /// early.
+    virtual Result<void> add(codec::LayerEntry entry, ByteSource* content) = 0;
+    /// Durable and recorded; a layer with the same content that is known already is returned
+    /// instead.
+    virtual Result<LayerPointer> finish() = 0;
+};
+
+class LayerStore {
+  public:
+    /// `session` outlives it. Errors: permission_denied; not_supported for a root on a file system
+    /// that cannot hold it.
+    static Result<std::unique_ptr<LayerStore>> open(const std::string& root,
+                                                    image::Session& session);
+    virtual ~LayerStore() = default;
+
+    virtual const std::string& root() const = 0;
+    /// A directory of this build, made; removed when the store is closed.
+    virtual Result<std::string> build_directory() = 0;
+
+    /// Layers that steps have made; nullptr: not known, or no longer here.
+    virtual Result<LayerPointer> find(const codec::Digest& id) = 0;
+    virtual Result<std::unique_ptr<LayerMaker>> make_layer() = 0;
+
+    /// The layers of an image: lazy ones by their index, others unpacked in one pass each, all at
+    /// once. `source` outlives the store. Remembers origins and descriptors. Not on the reactor's
+    /// thread.
+    virtual Result<Snapshot> open_image(std::shared_ptr<image::ImageSource> source,
+                                        const image::ImageDocument& manifest,
+                                        const image::ConfigDocument& config) = 0;
+
+    /// Blobs of a layer, those of bases included.
+    virtual Result<std::vector<LayerBlob>> blobs(const codec::Digest& layer) = 0;
+    virtual Result<void> add_blob(const codec::Digest& layer, const LayerBlob& blob) = 0;
+    /// Where a blob can be had again.
+    virtual Result<std::vector<store::Origin>> origins(const codec::Digest& blob) = 0;
+    virtual Result<void> add_origin(const codec::Digest& blob, const store::Origin& origin) = 0;
+    /// <root>/blobs/sha256/<hex> if it is there.
+    virtual std::optional<std::string> blob_path(const codec::Digest& blob) = 0;
+    /// Puts a whole file, which has been verified, in its place there.
+    virtual Result<void> keep_blob(const codec::Digest& blob, const std::string& file) = 0;
+
+    /// The files of a snapshot as a container would see them. The snapshot's layers stay.
+    virtual std::unique_ptr<FileSource> view(const Snapshot& snapshot) = 0;
+};
+
+}  // namespace lazybuild::layers
