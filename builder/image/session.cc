@@ -63,9 +63,16 @@ Result<std::unique_ptr<Session>> Session::open(const RegistryFlags& flags, Conso
     TRY(auto reactor, io::Reactor::create());
     std::unique_ptr<Session> session{
         new Session(console, jobs, std::move(reactor), std::move(options))};
-    Session& self = *session;
-    console.on_interrupt([&self] { self.reactor_->post([&self] { self.interrupt_.cancel(); }); });
+    console.on_interrupt([&self = *session] { self.give_up(); });
     return session;
+}
+
+void Session::give_up() {
+    if (reactor_->on_thread()) {
+        interrupt_.cancel();
+    } else {
+        reactor_->post([this] { interrupt_.cancel(); });
+    }
 }
 
 Result<void> Session::check_interrupt() const {
@@ -75,8 +82,19 @@ Result<void> Session::check_interrupt() const {
     return {};
 }
 
+void Session::keep(std::shared_ptr<void> value) {
+    const std::lock_guard lock(kept_mutex_);
+    kept_.push_back(std::move(value));
+}
+
 Session::~Session() {
     console_.on_interrupt({});
+    // Here, while what the tasks use is still there. A reactor that never ran has none, and one
+    // that another thread ran has been ended by it.
+    if (reactor_->on_thread()) {
+        reactor_->stop();
+        reactor_->run();
+    }
 }
 
 }  // namespace lazybuild::image
