@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/suggest.h"
 #include "builder/cli/cmd_convert.h"
 #include "builder/cli/cmd_copy.h"
 #include "builder/cli/cmd_inspect.h"
@@ -13,7 +14,6 @@
 #include "builder/cli/cmd_pull.h"
 #include "builder/cli/cmd_verify.h"
 #include "builder/cli/process_console.h"
-#include "builder/cli/suggest.h"
 #include "codec/layer_format.h"
 
 namespace lazybuild::cli {

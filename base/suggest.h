@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
-namespace lazybuild::cli {
+namespace lazybuild {
 
 /// The candidate that needs the fewest edits to become `typed`; "" when none is near.
 std::string nearest(std::string_view typed, const std::vector<std::string>& candidates);
 
-}  // namespace lazybuild::cli
+}  // namespace lazybuild

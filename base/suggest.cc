@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "builder/cli/suggest.h"
+#include "base/suggest.h"
 
 #include <algorithm>
 #include <cstddef>
 #include <numeric>
 
-namespace lazybuild::cli {
+namespace lazybuild {
 namespace {
 
 // Levenshtein's distance, row by row.
@@ -43,4 +43,4 @@ std::string nearest(std::string_view typed, const std::vector<std::string>& cand
     return best;
 }
 
-}  // namespace lazybuild::cli
+}  // namespace lazybuild

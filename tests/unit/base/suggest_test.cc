@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "builder/cli/suggest.h"
+#include "base/suggest.h"
 
 #include <gtest/gtest.h>
 
-namespace lazybuild::cli {
+namespace lazybuild {
 namespace {
 
 TEST(Suggest, finds_the_nearest_word) {
@@ -16,4 +16,4 @@ TEST(Suggest, finds_the_nearest_word) {
 }
 
 }  // namespace
-}  // namespace lazybuild::cli
+}  // namespace lazybuild
