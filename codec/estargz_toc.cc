@@ -206,6 +206,8 @@ Result<void> TocBuilder::finish_file() {
         chunk.digest = *digest;
     } else if (file.lacks_chunk_digest) {
         return fail(bad_entry(name, "without a chunkDigest it cannot be verified"));
+    } else if (auto claim = Digest::parse(file.digest)) {
+        file.entry.content = *claim;
     }
     return file.is_landmark ? Result<void>{} : builder_.add(std::move(file.entry));
 }

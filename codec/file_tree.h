@@ -63,6 +63,10 @@ struct Node {
     std::uint32_t link_count = 1;  ///< names of a file; 2 + subdirectories of a directory
     std::int64_t mtime_s = 0;      ///< seconds since 1970, not negative
     std::uint64_t size_bytes = 0;  ///< regular files
+    /// Regular files: SHA-256 of all bytes, of an empty file that of nothing. Zeros: not known.
+    /// Of a file of one chunk it is the chunk's digest; of one of several it is a claim of the
+    /// index, which nobody checks when the chunks are read.
+    Digest content;
     std::uint32_t device_major = 0, device_minor = 0;
     std::string link_target;              ///< symlinks
     std::vector<Xattr> xattrs;            ///< sorted by name
@@ -106,6 +110,8 @@ struct LayerEntry {
     std::string link_target;  ///< symlink: the target; hardlink: a path in this layer
     std::vector<Xattr> xattrs;
     std::vector<Chunk> chunks;  ///< of a non-empty regular file: in order, without gaps
+    /// Of a regular file of several chunks, when something says it; otherwise it is not looked at.
+    std::optional<Digest> content;
 };
 
 /// Limits on what a layer may say, so that an index of any layer is made in less than 256 MiB of

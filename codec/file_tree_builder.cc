@@ -10,6 +10,7 @@
 
 #include "codec/file_tree.h"
 #include "codec/lexical_path.h"
+#include "codec/sha256.h"
 #include "codec/tree_editor.h"
 #include "codec/xattrs.h"
 
@@ -46,6 +47,14 @@ std::int64_t bounded_time(std::int64_t time_s) {
     constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
     constexpr std::int64_t kLast = std::numeric_limits<std::int64_t>::max() / kNanosecondsPerSecond;
     return time_s < 0 || time_s > kLast ? 0 : time_s;
+}
+
+Digest content_of(const LayerEntry& file) {
+    if (file.chunks.empty()) {
+        static const Digest kNothing = sha256({});
+        return kNothing;
+    }
+    return file.chunks.size() == 1 ? file.chunks.front().digest : file.content.value_or(Digest{});
 }
 
 Result<void> check_xattr_names(const std::vector<Xattr>& xattrs) {
@@ -270,6 +279,7 @@ Result<void> FileTreeBuilder::State::add_file(NodeId directory, std::string_view
         node.size_bytes = entry.size_bytes;
         node.first_chunk = static_cast<std::uint32_t>(chunks.size());
         node.chunk_count = static_cast<std::uint32_t>(entry.chunks.size());
+        node.content = content_of(entry);
         chunks.insert(chunks.end(), entry.chunks.begin(), entry.chunks.end());
     }
     CHECK_OK(set_attributes(node, entry));

@@ -3,10 +3,8 @@
 // needs, while other work goes on beside it.
 #pragma once
 
-#include <condition_variable>
-#include <deque>
 #include <functional>
-#include <mutex>
+#include <memory>
 
 #include "base/workers.h"
 
@@ -15,25 +13,22 @@ namespace lazybuild::codec {
 class Strand {
   public:
     /// `workers` outlives it.
-    explicit Strand(Workers& workers) : workers_(workers) {}
+    explicit Strand(Workers& workers);
     Strand(const Strand&) = delete;
     Strand& operator=(const Strand&) = delete;
-    ~Strand() { wait(); }
+    ~Strand();
 
     /// Threads: one at a time; jobs run in the order of the calls.
     void post(std::move_only_function<void()> job);
 
-    /// Until every job that was posted has ended. Not from a job.
+    /// Until every job that was posted has ended. Jobs that no worker has begun are run here, so
+    /// that a worker may wait for a strand of its own kind. Not from a job.
     void wait();
 
   private:
-    void run();
-
+    struct State;
     Workers& workers_;
-    std::mutex mutex_;  // guards what follows
-    std::condition_variable idle_;
-    std::deque<std::move_only_function<void()>> jobs_;
-    bool running_ = false;
+    const std::shared_ptr<State> state_;  // outlives this where a worker comes too late
 };
 
 }  // namespace lazybuild::codec

@@ -49,6 +49,9 @@ std::string tree_path(const std::string& layer_directory) {
 std::string disk_path(const std::string& layer_directory) {
     return layer_directory + "/disk";
 }
+std::string index_path(const std::string& layer_directory) {
+    return layer_directory + "/tree";
+}
 std::string chain_path(const std::string& layer_directory, std::string_view chain) {
     return fmt::format("{}/chain-{}.erofs", layer_directory, chain);
 }

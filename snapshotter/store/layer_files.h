@@ -21,6 +21,8 @@ namespace lazybuild::store {
 /// File names inside a layer's directory.
 std::string tree_path(const std::string& layer_directory);
 std::string disk_path(const std::string& layer_directory);
+/// Of a layer that was made here (disk_writer.h): its tree, as codec/tree_index.h writes it.
+std::string index_path(const std::string& layer_directory);
 /// chain-<chain>.erofs; `chain` is a name of the caller's.
 std::string chain_path(const std::string& layer_directory, std::string_view chain);
 

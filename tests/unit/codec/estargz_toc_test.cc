@@ -127,6 +127,20 @@ TEST(ParseToc, reads_a_file_of_several_chunks) {
     EXPECT_EQ(chunks[2].blob_offset_bytes, 300);
 }
 
+TEST(ParseToc, knows_what_it_says_of_a_files_content) {
+    const auto toc = parse({large_file("big", 20, 100, 10), chunk("big", 200, 10, 10),
+                            file("one", 5, 300), R"("name":"none","type":"reg")",
+                            R"("name":"silent","type":"reg","size":2,"offset":400,"chunkSize":1,)"
+                            R"("digest":"md5:1","chunkDigest":")" +
+                                digest_of("s") + '"',
+                            chunk("silent", 401, 1, 1)});
+    ASSERT_TRUE(toc) << toc.error().message;
+    EXPECT_EQ(find(*toc, "big")->content.text(), digest_of("whole"));
+    EXPECT_EQ(find(*toc, "one")->content.text(), digest_of("one"));
+    EXPECT_EQ(find(*toc, "none")->content.text(), digest_of(""));
+    EXPECT_EQ(find(*toc, "silent")->content, Digest{});
+}
+
 TEST(ParseToc, gives_empty_files_no_chunks) {
     const auto toc = parse({R"("name":"a","type":"reg","digest":")" + digest_of("") + '"',
                             R"("name":"b","type":"reg")"});

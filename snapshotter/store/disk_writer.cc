@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bytes are collected into batches, each a run of the disk. A sealed batch is written with one call
+// and its files are hashed side by side, by a worker or, where all of those are busy, by the caller
+// itself when it has to wait for the batch: so a caller that is a worker never waits for one that
+// cannot come. Digests are put into the tree at the end, because the tree is what is built first.
+#include "snapshotter/store/disk_writer.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "base/file.h"
+#include "codec/erofs_writer.h"
+#include "codec/sha256_many.h"
+#include "codec/tree_digest.h"
+#include "codec/tree_index.h"
+#include "snapshotter/store/layer_files.h"
+
+namespace lazybuild::store {
+namespace {
+
+constexpr std::size_t kBatchBytes = 2 << 20;
+constexpr std::size_t kBatchesMax = 6;
+// Files of at least this size are hashed as a stream, the others many at once.
+constexpr std::uint64_t kLargeFileBytes = 1 << 20;
+
+}  // namespace
+
+struct DiskWriter::Batch {
+    struct Part {
+        std::size_t file = 0;  // of files_
+        std::size_t begin_bytes = 0;
+        std::size_t size_bytes = 0;
+    };
+
+    std::uint64_t disk_offset_bytes = 0;
+    Bytes bytes;
+    std::vector<Part> parts;  // whole files
+    std::vector<codec::Digest> digests;
+    Result<void> result;
+
+    std::atomic<bool> taken = false;
+    std::mutex mutex;  // guards done
+    std::condition_variable changed;
+    bool done = false;
+};
+
+DiskWriter::DiskWriter(std::string directory, Fd disk, Workers& workers)
+    : directory_(std::move(directory)),
+      disk_(std::move(disk)),
+      workers_(workers),
+      open_(std::make_shared<Batch>()),
+      large_file_(workers) {}
+
+// What a worker has begun, it ends before the descriptor goes; the rest it finds taken.
+DiskWriter::~DiskWriter() {
+    for (const std::shared_ptr<Batch>& batch : sealed_) {
+        if (batch->taken.exchange(true)) {
+            std::unique_lock lock(batch->mutex);
+            batch->changed.wait(lock, [&batch] { return batch->done; });
+        }
+    }
+}
+
+Result<std::unique_ptr<DiskWriter>> DiskWriter::create(std::string directory, Workers& workers) {
+    TRY(Fd disk, open_file(disk_path(directory), O_RDWR | O_CREAT | O_EXCL, 0600));
+    return std::unique_ptr<DiskWriter>{
+        new DiskWriter(std::move(directory), std::move(disk), workers)};
+}
+
+Result<void> DiskWriter::begin(codec::LayerEntry entry) {
+    if (file_rest_bytes_ > 0) {
+        return fail(invalid(fmt::format("\"{}\" follows a file that lacks {} bytes", entry.path,
+                                        file_rest_bytes_)));
+    }
+    const bool file = entry.kind == codec::LayerEntry::Kind::file &&
+                      entry.type == codec::FileType::regular && entry.size_bytes > 0;
+    const std::uint64_t size_bytes = file ? entry.size_bytes : 0;
+    if (size_bytes > codec::kDiskBytesMax - disk_end_bytes_) {
+        return fail(over_limit(fmt::format("more than {} bytes of files", codec::kDiskBytesMax)));
+    }
+    entry.content.reset();
+    entry.chunks.clear();
+    if (!file) {
+        return builder_.add(std::move(entry));
+    }
+    entry.chunks.push_back({.size_bytes = size_bytes,
+                            .blob_offset_bytes = disk_end_bytes_,
+                            .blob_size_bytes = size_bytes});
+    CHECK_OK(builder_.add(std::move(entry)));
+    const std::uint64_t begin_bytes = align_up(open_->bytes.size(), codec::kDiskAlignment);
+    if (size_bytes < kLargeFileBytes && begin_bytes + size_bytes > kBatchBytes) {
+        CHECK_OK(seal());
+    }
+    files_.push_back({.disk_offset_bytes = disk_end_bytes_});
+    disk_end_bytes_ += codec::kDiskAlignment * ((size_bytes - 1) / codec::kDiskAlignment + 1);
+    file_size_bytes_ = size_bytes;
+    file_rest_bytes_ = size_bytes;
+    // The gap behind the file before: zeros that cost no block.
+    open_->bytes.resize(align_up(open_->bytes.size(), codec::kDiskAlignment));
+    return {};
+}
+
+std::uint64_t DiskWriter::room() const {
+    return kBatchBytes - std::min(kBatchBytes, open_->bytes.size());
+}
+
+Result<void> DiskWriter::payload(ByteView bytes) {
+    if (bytes.size() > file_rest_bytes_) {
+        return fail(invalid("a file has more bytes than its entry says"));
+    }
+    const bool large = file_size_bytes_ >= kLargeFileBytes;
+    if (large) {
+        large_file_.update(bytes);
+    }
+    while (!bytes.empty()) {
+        if (room() == 0) {
+            CHECK_OK(seal());
+        }
+        const std::size_t count = std::min<std::uint64_t>(bytes.size(), room());
+        const auto end = bytes.begin() + static_cast<std::ptrdiff_t>(count);
+        open_->bytes.insert(open_->bytes.end(), bytes.begin(), end);
+        bytes = bytes.subspan(count);
+        file_rest_bytes_ -= count;
+        if (file_rest_bytes_ == 0) {
+            CHECK_OK(end_file());
+        }
+    }
+    return {};
+}
+
+Result<void> DiskWriter::end_file() {
+    if (file_size_bytes_ >= kLargeFileBytes) {
+        files_.back().content = large_file_.finish();
+        return {};
+    }
+    open_->parts.push_back({.file = files_.size() - 1,
+                            .begin_bytes = open_->bytes.size() - file_size_bytes_,
+                            .size_bytes = file_size_bytes_});
+    return {};
+}
+
+// The next batch begins where this one ends, or at the next file.
+Result<void> DiskWriter::seal() {
+    std::shared_ptr<Batch> batch = std::exchange(open_, std::make_shared<Batch>());
+    const std::uint64_t end_bytes = batch->disk_offset_bytes + batch->bytes.size();
+    open_->disk_offset_bytes =
+        file_rest_bytes_ > 0 ? end_bytes : align_up(end_bytes, codec::kDiskAlignment);
+    if (batch->bytes.empty()) {
+        return {};
+    }
+    open_->bytes.reserve(kBatchBytes);
+    sealed_.push_back(batch);
+    workers_.submit([batch, disk = disk_.get()] {
+        if (!batch->taken.exchange(true)) {
+            carry_out(*batch, disk);
+        }
+    });
+    return collect(kBatchesMax);
+}
+
+void DiskWriter::carry_out(Batch& batch, int disk) {
+    std::vector<ByteView> messages;
+    messages.reserve(batch.parts.size());
+    for (const Batch::Part& part : batch.parts) {
+        messages.push_back(ByteView{batch.bytes}.subspan(part.begin_bytes, part.size_bytes));
+    }
+    batch.digests.resize(messages.size());
+    codec::sha256_each(messages, batch.digests);
+    batch.result = pwrite_all(disk, batch.bytes, batch.disk_offset_bytes);
+    batch.bytes = Bytes{};
+    const std::lock_guard lock(batch.mutex);
+    batch.done = true;
+    batch.changed.notify_all();
+}
+
+/// Takes the results of batches, the oldest first, until at most `batches_max` are under way.
+Result<void> DiskWriter::collect(std::size_t batches_max) {
+    while (sealed_.size() > batches_max) {
+        const std::shared_ptr<Batch> batch = sealed_.front();
+        sealed_.pop_front();
+        if (!batch->taken.exchange(true)) {
+            carry_out(*batch, disk_.get());
+        } else {
+            std::unique_lock lock(batch->mutex);
+            batch->changed.wait(lock, [&batch] { return batch->done; });
+        }
+        if (!batch->result) {
+            return fail(std::move(batch->result).error().context(disk_path(directory_)));
+        }
+        for (std::size_t i = 0; i < batch->parts.size(); ++i) {
+            files_[batch->parts[i].file].content = batch->digests[i];
+        }
+    }
+    return {};
+}
+
+/// The tree, with its digests, and with the places on the disk that the files have: a file that a
+/// later entry replaced leaves a hole, which assign_disk_offsets knows nothing of.
+Result<std::shared_ptr<codec::FileTree>> DiskWriter::finish_tree() {
+    TRY(codec::FileTree built, std::move(builder_).finish());
+    auto tree = std::make_shared<codec::FileTree>(std::move(built));
+    for (codec::Node& node : tree->nodes) {
+        if (node.chunk_count == 0) {
+            continue;
+        }
+        codec::Chunk& chunk = tree->chunks[node.first_chunk];
+        const auto file =
+            std::ranges::lower_bound(files_, chunk.blob_offset_bytes, {}, &File::disk_offset_bytes);
+        ASSERT(file != files_.end() && file->disk_offset_bytes == chunk.blob_offset_bytes);
+        chunk.digest = file->content;
+        node.content = file->content;
+        node.disk_offset_bytes = chunk.blob_offset_bytes;
+    }
+    tree->disk_size_bytes = disk_end_bytes_;
+    return tree;
+}
+
+Result<WrittenDisk> DiskWriter::finish(const DiskWriterOptions& options) {
+    if (file_rest_bytes_ > 0) {
+        return fail(invalid(fmt::format("the last file lacks {} bytes", file_rest_bytes_)));
+    }
+    CHECK_OK(seal());
+    CHECK_OK(collect(0));
+    TRY(const std::shared_ptr<codec::FileTree> tree, finish_tree());
+    if (::ftruncate(disk_.get(), static_cast<off_t>(disk_end_bytes_)) != 0) {
+        return fail(errno_error("ftruncate " + disk_path(directory_)));
+    }
+    WrittenDisk written{.tree = tree, .tree_digest = codec::tree_digest(*tree)};
+    CHECK_OK(
+        write_metadata(*tree, options.identity.value_or(written.tree_digest), options.durable));
+    if (options.durable) {
+        if (::fdatasync(disk_.get()) != 0) {
+            return fail(errno_error("fdatasync " + disk_path(directory_)));
+        }
+        CHECK_OK(sync_directory(directory_));
+    }
+    return written;
+}
+
+Result<void> DiskWriter::write_metadata(const codec::FileTree& tree, const codec::Digest& identity,
+                                        bool durable) const {
+    const auto write = [durable](const std::string& path, const auto& content) -> Result<void> {
+        TRY(const Fd file, open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
+        FdSink sink{file.get()};
+        CHECK_OK(content(sink));
+        if (durable && ::fsync(file.get()) != 0) {
+            return fail(errno_error("fsync " + path));
+        }
+        return {};
+    };
+    CHECK_OK(write(tree_path(directory_), [&tree, &identity](ByteSink& out) {
+        return codec::write_erofs(tree, {.identity = identity}, out);
+    }));
+    return write(index_path(directory_),
+                 [&tree](ByteSink& out) { return codec::write_tree_index(tree, out); });
+}
+
+}  // namespace lazybuild::store

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes a layer that is made here, from its entries and their bytes in the order in which they
+// come: the payloads into one sparse file, the layer's disk; no file is created for any of them.
+// Small files are hashed many at once, and disk and digests are worked on beside the caller.
+//
+// What stands in the directory afterwards: disk (complete), tree.erofs (what the kernel mounts),
+// and tree (codec/tree_index.h). There is no chunk table: no byte is ever fetched.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/fd.h"
+#include "base/result.h"
+#include "base/workers.h"
+#include "codec/digest.h"
+#include "codec/file_tree.h"
+#include "codec/strand_digest.h"
+
+namespace lazybuild::store {
+
+/// A layer that DiskWriter has written.
+struct WrittenDisk {
+    /// Each file is one chunk: blob_offset_bytes is its place on the disk, digest its content's.
+    std::shared_ptr<const codec::FileTree> tree;
+    codec::Digest tree_digest;  ///< codec::tree_digest of it
+};
+
+struct DiskWriterOptions {
+    /// Where tree.erofs's UUID comes from; the tree's digest when there is none.
+    std::optional<codec::Digest> identity;
+    /// finish() returns when the files and their names would survive a crash.
+    bool durable = true;
+};
+
+/// Threads: one caller at a time, any, also one of the workers. Memory: some 16 MiB, and the tree.
+class DiskWriter {
+  public:
+    /// `directory` is there and empty, and stays the caller's; so does what is in it after an
+    /// Error. `workers` outlives the writer.
+    static Result<std::unique_ptr<DiskWriter>> create(std::string directory, Workers& workers);
+    ~DiskWriter();
+    DiskWriter(const DiskWriter&) = delete;
+    DiskWriter& operator=(const DiskWriter&) = delete;
+
+    /// The next entry, whose chunks and content are not looked at. A non-empty regular file's bytes
+    /// follow. Errors: those of codec::FileTreeBuilder::add; over_limit for a disk of more than
+    /// codec::kDiskBytesMax; invalid_argument when the file before lacks bytes; errno values of
+    /// writing, also of earlier entries. After an Error, no more calls.
+    Result<void> begin(codec::LayerEntry entry);
+    /// More of the file's bytes. Errors: also invalid_argument for more than it has.
+    Result<void> payload(ByteView bytes);
+    /// Errors: also those of codec::FileTreeBuilder::finish and codec::write_erofs.
+    Result<WrittenDisk> finish(const DiskWriterOptions& options);
+
+    /// Of all files so far, with the gaps between them.
+    std::uint64_t disk_size_bytes() const { return disk_end_bytes_; }
+
+  private:
+    struct File {
+        std::uint64_t disk_offset_bytes = 0;
+        codec::Digest content;
+    };
+    struct Batch;
+
+    DiskWriter(std::string directory, Fd disk, Workers& workers);
+
+    std::uint64_t room() const;
+    Result<void> end_file();
+    Result<void> seal();
+    Result<void> collect(std::size_t batches_max);
+    static void carry_out(Batch& batch, int disk);
+    Result<std::shared_ptr<codec::FileTree>> finish_tree();
+    Result<void> write_metadata(const codec::FileTree& tree, const codec::Digest& identity,
+                                bool durable) const;
+
+    const std::string directory_;
+    const Fd disk_;
+    Workers& workers_;
+    codec::FileTreeBuilder builder_;
+    std::vector<File> files_;           // in the order of the disk
+    std::uint64_t disk_end_bytes_ = 0;  // of the files whose entries have come
+    std::uint64_t file_size_bytes_ = 0;
+    std::uint64_t file_rest_bytes_ = 0;
+    std::shared_ptr<Batch> open_;
+    std::deque<std::shared_ptr<Batch>> sealed_;
+    codec::StrandDigest large_file_;  // a file that one batch does not hold
+};
+
+}  // namespace lazybuild::store
