@@ -20,6 +20,7 @@ TEST_LINES_MAX = 110  # of one test, expected text included
 COLUMNS_MAX = {".cc": 100, ".h": 100, ".py": 120, ".sh": 120}
 HEADER_COMMENT_LINES_MAX = 30
 SOURCE_SUFFIXES = (".cc", ".h", ".py", ".sh", ".cmake", "CMakeLists.txt", ".ci/run")
+TEST_DATA = "tests/builder/cases/"  # files that builds are given
 # From the ground up: a folder includes from itself and from what stands before it.
 FLOORS = (
     "base",
@@ -268,7 +269,7 @@ def repository_files():
     result = subprocess.run(listing, capture_output=True, text=True, check=False)
     paths = result.stdout.splitlines() if result.returncode == 0 else list(walk())
     existing = [path for path in sorted(set(paths)) if os.path.isfile(os.path.join(ROOT, path))]
-    return [path for path in existing if path.endswith(SOURCE_SUFFIXES)]
+    return [path for path in existing if path.endswith(SOURCE_SUFFIXES) and not path.startswith(TEST_DATA)]
 
 
 def walk():
