@@ -45,10 +45,10 @@ class Layer {
     virtual Result<void> read_disk(std::uint64_t offset_bytes, MutableByteView out) = 0;
     /// Whether Node::content of files of several chunks is a claim.
     virtual bool contents_are_claims() const = 0;
-    /// Mounts it on `target` as it looks over `below` (bottom first). In the caller's mount
-    /// namespace; not on the reactor's thread.
-    virtual Result<void> mount(const std::vector<std::shared_ptr<Layer>>& below,
-                               const std::string& target) = 0;
+    /// Mounts it on the directory `target`, with the metadata image `image` (of its tree as it
+    /// looks where it lies), or its own when that is empty. In the caller's mount namespace; not on
+    /// the reactor's thread. Whoever wants a whole snapshot mounted asks LayerStore::mount.
+    virtual Result<void> mount(const std::string& image, const std::string& target) = 0;
     /// Reads that a mount of it, or read_disk, could not answer since the program began.
     virtual std::uint64_t failed_reads() const = 0;
     /// Payload bytes fetched for it by this process, and in all.

@@ -7,8 +7,13 @@
 //   <root>/lazy/<n>/           caches of lazy layers (store::Store), each locked by one process
 //   <root>/builds/<n>/         one running build: mount points, upper directories; locked by it
 //
-// A directory is made under a temporary name and renamed once its files are durable, so that a kill
-// leaves nothing half made; what has no record, and builds without a process, are swept at open.
+// A directory is made in the build's own and renamed once its files are durable, so that a kill
+// leaves nothing half made; what killed builds have left is swept when a build makes its directory.
+//
+// Nothing is removed that a build uses: a layer is locked (flock) by everybody who has it, so that
+// remove_layer() refuses; blobs are removed only when no other process has the store open.
+//
+// Threads: any; nothing here on the reactor's thread, and the reactor runs.
 #pragma once
 
 #include <memory>
@@ -39,10 +44,48 @@ class LayerMaker {
     virtual Result<LayerPointer> finish() = 0;
 };
 
+/// Where a snapshot is to be seen.
+struct SnapshotMount {
+    std::string target;  ///< an existing directory
+    /// What is written goes to `upper`, which is on a real file system, empty, and thrown away some
+    /// time: nothing of it is made durable. `work` is an empty directory beside it. Both empty:
+    /// read-only.
+    std::string upper, work;
+};
+
+/// What can be removed, and what it takes on the disk.
+struct LayerUsage {
+    codec::Digest id;
+    std::uint64_t size_bytes = 0;
+    std::int64_t used_s = 0;  ///< since 1970: when a build last took it
+    bool in_use = false;      ///< by a process that runs, this one included
+};
+struct BlobUsage {
+    codec::Digest digest;
+    std::uint64_t size_bytes = 0;
+    std::int64_t used_s = 0;  ///< when it was written
+};
+/// The caches of lazy layers, of one slot.
+struct LazyUsage {
+    unsigned slot = 0;
+    std::uint64_t size_bytes = 0;
+    std::int64_t used_s = 0;
+    bool in_use = false;
+};
+struct Usage {
+    std::vector<LayerUsage> layers;
+    std::vector<BlobUsage> blobs;
+    std::vector<LazyUsage> lazy;
+};
+
+/// The ids that open_image gives to the layers of an image, the bottom one first: whether a layer
+/// will be lazy is not known, and does not matter.
+std::vector<codec::Digest> image_layer_ids(const codec::Manifest& manifest);
+
 class LayerStore {
   public:
-    /// `session` outlives it. Errors: permission_denied; not_supported for a root on a file system
-    /// that cannot hold it.
+    /// Cheap: nothing is mounted or swept before it has to be. `session` outlives it.
+    /// Errors: permission_denied; not_supported for a root that a newer program made.
     static Result<std::unique_ptr<LayerStore>> open(const std::string& root,
                                                     image::Session& session);
     virtual ~LayerStore() = default;
@@ -74,7 +117,19 @@ class LayerStore {
     virtual Result<void> keep_blob(const codec::Digest& blob, const std::string& file) = 0;
 
     /// The files of a snapshot as a container would see them. The snapshot's layers stay.
+    /// Threads: any number at a time.
     virtual std::unique_ptr<FileSource> view(const Snapshot& snapshot) = 0;
+    /// Mounts an overlay of the snapshot's layers, in the mount namespace of the process. Each
+    /// layer is mounted once for all of them. Nobody in this process may look into what is mounted.
+    virtual Result<void> mount(const Snapshot& snapshot, const SnapshotMount& where) = 0;
+    /// Takes it away, or out of the tree as long as somebody uses it.
+    virtual Result<void> unmount(const std::string& target) = 0;
+
+    virtual Result<Usage> usage() = 0;
+    /// What is not there is fine. Errors: device_or_resource_busy while a build uses it.
+    virtual Result<void> remove_layer(const codec::Digest& id) = 0;
+    virtual Result<void> remove_blob(const codec::Digest& blob) = 0;
+    virtual Result<void> remove_lazy(unsigned slot) = 0;
 };
 
 }  // namespace lazybuild::layers
