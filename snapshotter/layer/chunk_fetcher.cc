@@ -35,8 +35,13 @@ bool may_pass(const Error& error) {
 }  // namespace
 
 ChunkFetcher::ChunkFetcher(LayerContext& context, codec::Digest blob,
-                           std::shared_ptr<store::LayerFiles> files, io::CancelToken cancel)
-    : context_(context), blob_(blob), files_(std::move(files)), cancel_(std::move(cancel)) {}
+                           std::shared_ptr<store::LayerFiles> files,
+                           std::shared_ptr<LayerCounters> counters, io::CancelToken cancel)
+    : context_(context),
+      blob_(blob),
+      files_(std::move(files)),
+      counters_(std::move(counters)),
+      cancel_(std::move(cancel)) {}
 
 io::Task<Result<void>> ChunkFetcher::make_present(std::uint64_t offset_bytes,
                                                   std::uint64_t size_bytes, io::Wait wait) {
@@ -216,6 +221,7 @@ io::Task<Result<void>> ChunkFetcher::fetch(Run run) {
         Bytes bytes = co_await or_return(
             co_await context_.origins.read(blob_, begin, end - begin, attempt, wait));
         context_.link.record(bytes.size(), io::Clock::now() - started);
+        counters_->fetched_bytes += bytes.size();
         std::shared_ptr<store::LayerFiles> files = files_;
         auto decode = [files, run, begin, compressed = std::move(bytes)] {
             return decode_chunks(*files, run, begin, compressed);

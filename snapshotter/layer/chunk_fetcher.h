@@ -20,6 +20,7 @@
 #include "snapshotter/io/task.h"
 #include "snapshotter/io/wait.h"
 #include "snapshotter/layer/layer_context.h"
+#include "snapshotter/layer/layer_counters.h"
 #include "snapshotter/store/layer_files.h"
 
 namespace lazybuild::layer {
@@ -28,7 +29,8 @@ class ChunkFetcher : public std::enable_shared_from_this<ChunkFetcher> {
   public:
     /// `cancel` ends the requests. The context outlives this.
     ChunkFetcher(LayerContext& context, codec::Digest blob,
-                 std::shared_ptr<store::LayerFiles> files, io::CancelToken cancel);
+                 std::shared_ptr<store::LayerFiles> files, std::shared_ptr<LayerCounters> counters,
+                 io::CancelToken cancel);
 
     /// Returns when every byte of disk [offset, offset + size) is present.
     /// Errors: timed_out, operation_canceled; bad_message for wrong bytes; else the origins' last.
@@ -64,6 +66,7 @@ class ChunkFetcher : public std::enable_shared_from_this<ChunkFetcher> {
     LayerContext& context_;
     const codec::Digest blob_;
     const std::shared_ptr<store::LayerFiles> files_;
+    const std::shared_ptr<LayerCounters> counters_;
     const io::CancelToken cancel_;
     std::map<store::ChunkIndex, std::shared_ptr<Request>> requests_;  // by their runs' first chunk
     std::uint64_t last_end_bytes_ = 0;       // in the blob, of the latest request

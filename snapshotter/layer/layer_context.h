@@ -26,6 +26,8 @@ struct FetchOptions {
     /// A layer is resolved only when it has been filled and its diffID verified; the fill then does
     /// not wait for quiet times.
     bool verify_first = false;
+    /// Keep the tree of every layer that is resolved, for LayerManager::tree.
+    bool keep_index = false;
     /// On-demand requests under way, and layers being filled, at one time from one host.
     std::size_t fetches_max = 16;
     std::size_t fills_max = 2;

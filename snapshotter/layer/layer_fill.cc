@@ -24,11 +24,13 @@ constexpr std::chrono::milliseconds kRetryMax{300'000};
 
 LayerFill::LayerFill(LayerContext& context, store::LayerRecord record,
                      std::shared_ptr<store::LayerFiles> files,
-                     std::shared_ptr<ChunkFetcher> fetcher, io::CancelToken cancel)
+                     std::shared_ptr<ChunkFetcher> fetcher, std::shared_ptr<LayerCounters> counters,
+                     io::CancelToken cancel)
     : context_(context),
       record_(record),
       files_(std::move(files)),
       fetcher_(std::move(fetcher)),
+      counters_(std::move(counters)),
       cancel_(std::move(cancel)),
       pass_(std::make_shared<LayerPass>(files_)) {}
 
@@ -75,6 +77,7 @@ io::Task<Result<void>> LayerFill::prefetch_pieces(std::uint64_t end_bytes) {
                             .cancel = cancel_};
         Bytes bytes =
             co_await or_return(co_await context_.origins.read(record_.blob, begin, size, 0, wait));
+        counters_->fetched_bytes += bytes.size();
         // Readers look again after each step, so the steps are smaller than the request.
         for (std::size_t offset = 0; offset < bytes.size(); offset += kStreamPieceBytes) {
             const std::size_t count = std::min(kStreamPieceBytes, bytes.size() - offset);
@@ -136,6 +139,7 @@ io::Task<Result<void>> LayerFill::stream() {
             co_return fail(corrupt("the blob ends before the size that the manifest says"));
         }
         piece.resize(count);
+        counters_->fetched_bytes += count;
         co_await or_return(co_await push(std::move(piece)));
         if (yields()) {
             // The connection, and the bytes on their way in it, belong to who waits.

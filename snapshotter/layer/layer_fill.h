@@ -34,7 +34,7 @@ class LayerFill {
     /// `cancel` ends it. The context outlives this.
     LayerFill(LayerContext& context, store::LayerRecord record,
               std::shared_ptr<store::LayerFiles> files, std::shared_ptr<ChunkFetcher> fetcher,
-              io::CancelToken cancel);
+              std::shared_ptr<LayerCounters> counters, io::CancelToken cancel);
 
     /// Once. Logs what happened.
     io::Task<FillOutcome> run();
@@ -56,6 +56,7 @@ class LayerFill {
     const store::LayerRecord record_;
     const std::shared_ptr<store::LayerFiles> files_;
     const std::shared_ptr<ChunkFetcher> fetcher_;
+    const std::shared_ptr<LayerCounters> counters_;
     const io::CancelToken cancel_;
     std::shared_ptr<LayerPass> pass_;
 };

@@ -66,7 +66,7 @@ io::Task<Result<Index>> fetch_index(LayerContext& context, codec::Digest blob,
 
 // On the pool: everything between the bytes of the index and the record.
 Result<store::LayerRecord> store_index(store::Store& records, const LayerRequest& request,
-                                       const Index& index) {
+                                       const Index& index, bool keep_tree) {
     const auto& [format, place] = index.found;
     TRY(const codec::Toc toc, format->read_toc(index.bytes, place, request.toc));
     if (const auto why = codec::why_inexact(toc.tree)) {
@@ -88,6 +88,9 @@ Result<store::LayerRecord> store_index(store::Store& records, const LayerRequest
                             : Result<void>{};
     if (made) {
         made = store::make_layer_files(staged, toc.tree, request.blob, *format, place.offset_bytes);
+    }
+    if (made && keep_tree) {
+        made = store::write_layer_index(staged, toc.tree);
     }
     Result<store::LayerRecord> record =
         made ? records.insert_layer(layer, staged) : std::unexpected(std::move(made).error());
@@ -113,7 +116,10 @@ io::Task<Result<store::LayerRecord>> make_index(LayerContext& context, LayerRequ
     co_await or_return(co_await io::run_on(context.pool, context.reactor, std::move(add_origin)));
     const Index index = co_await or_return(
         co_await fetch_index(context, request.blob, request.blob_size_bytes, wait));
-    auto keep = [&records, &request, &index] { return store_index(records, request, index); };
+    const bool keep_tree = context.options.keep_index;
+    auto keep = [&records, &request, &index, keep_tree] {
+        return store_index(records, request, index, keep_tree);
+    };
     co_return co_await io::run_on(context.pool, context.reactor, std::move(keep));
 }
 

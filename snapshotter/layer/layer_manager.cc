@@ -149,14 +149,49 @@ Result<void> LayerManager::mount(store::LayerId id, std::span<const LowerSnapsho
     if (served == nullptr) {
         return fail(unknown_layer(id));
     }
-    const std::string directory = context_.store.layer_directory(id);
     TRY(const std::string image, image_for_chain(context_.store, id, below));
     return fuse::mount_erofs({.image_path = image,
-                              .device_path = served->complete()
-                                                 ? store::disk_path(directory)
-                                                 : disk_server_->disk_path(disk_number(id)),
+                              .device_path = device_of(*served),
                               .target = target,
                               .backing = backing_});
+}
+
+std::string LayerManager::device_of(const ServedLayer& served) const {
+    return served.complete() ? store::disk_path(context_.store.layer_directory(served.id()))
+                             : disk_server_->disk_path(disk_number(served.id()));
+}
+
+Result<std::string> LayerManager::device_path(store::LayerId id) const {
+    const std::shared_ptr<ServedLayer> served = find(id);
+    return served == nullptr ? fail(unknown_layer(id)) : Result<std::string>{device_of(*served)};
+}
+
+Result<std::shared_ptr<const codec::FileTree>> LayerManager::tree(store::LayerId id) const {
+    if (find(id) == nullptr) {
+        return fail(unknown_layer(id));
+    }
+    TRY(codec::FileTree tree, store::read_layer_index(context_.store.layer_directory(id)));
+    return std::make_shared<const codec::FileTree>(std::move(tree));
+}
+
+io::Task<Result<void>> LayerManager::read(store::LayerId id, std::uint64_t offset_bytes,
+                                          MutableByteView out, io::Wait wait) {
+    std::shared_ptr<ServedLayer> served = find(id);
+    if (served == nullptr) {
+        co_return fail(unknown_layer(id));
+    }
+    co_return co_await ServedLayer::read_into(std::move(served), offset_bytes, out,
+                                              std::move(wait));
+}
+
+std::uint64_t LayerManager::failed_reads(store::LayerId id) const {
+    const std::shared_ptr<ServedLayer> served = find(id);
+    return served == nullptr ? 0 : served->counters().failed_reads.load();
+}
+
+std::uint64_t LayerManager::fetched_bytes(store::LayerId id) const {
+    const std::shared_ptr<ServedLayer> served = find(id);
+    return served == nullptr ? 0 : served->counters().fetched_bytes.load();
 }
 
 Result<bool> LayerManager::is_mounted(store::LayerId id, std::span<const LowerSnapshot> below,

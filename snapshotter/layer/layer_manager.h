@@ -15,7 +15,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/result.h"
+#include "codec/file_tree.h"
 #include "fuse/disk_server.h"
 #include "fuse/mounts.h"
 #include "snapshotter/io/shared.h"
@@ -60,6 +62,27 @@ class LayerManager final : private fuse::DiskBackend {
     Result<bool> is_mounted(store::LayerId id, std::span<const LowerSnapshot> below,
                             const fuse::MountEntry& mount);
 
+    /// All that the layer says, as its table of contents has it: for layers resolved with
+    /// FetchOptions::keep_index. Read anew at each call. Errors: no_such_file_or_directory for a
+    /// layer that is not served, or whose tree was not kept; bad_message for a damaged file.
+    Result<std::shared_ptr<const codec::FileTree>> tree(store::LayerId id) const;
+
+    /// Fills `out` with bytes of the layer's disk, fetched and verified as for a read of a mount,
+    /// and with its limit on waiting. `out` stays until the task ends. Thread: the reactor's.
+    /// Errors: no_such_file_or_directory for a layer that is not served; those of
+    /// ServedLayer::read_into.
+    io::Task<Result<void>> read(store::LayerId id, std::uint64_t offset_bytes, MutableByteView out,
+                                io::Wait wait);
+
+    /// Since the program began: reads of its mounts, and read()s, that got an Error; bytes of its
+    /// blob that were fetched. 0 for a layer that is not served.
+    std::uint64_t failed_reads(store::LayerId id) const;
+    std::uint64_t fetched_bytes(store::LayerId id) const;
+
+    /// What mounts of the layer's images name as their device: its disk file when it is complete,
+    /// else its FUSE disk. Errors: no_such_file_or_directory for a layer that is not served.
+    Result<std::string> device_path(store::LayerId id) const;
+
     /// No snapshot needs it any more: its tasks end, its record and files go. The mounts on it must
     /// be gone. Unknown is fine. Errors: operation_not_permitted while a snapshot names it.
     Result<void> forget(store::LayerId id);
@@ -98,6 +121,7 @@ class LayerManager final : private fuse::DiskBackend {
     io::Task<Result<store::LayerId>> find_or_make(LayerRequest request);
     Result<std::shared_ptr<ServedLayer>> serve(const store::LayerRecord& record);
     std::shared_ptr<ServedLayer> find(store::LayerId id) const;
+    std::string device_of(const ServedLayer& served) const;
     std::vector<std::shared_ptr<ServedLayer>> all() const;
 
     BlobOrigins origins_;

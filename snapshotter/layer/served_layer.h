@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/bytes.h"
 #include "base/result.h"
 #include "fuse/disk_server.h"
 #include "snapshotter/io/event.h"
@@ -16,6 +17,7 @@
 #include "snapshotter/io/wait.h"
 #include "snapshotter/layer/chunk_fetcher.h"
 #include "snapshotter/layer/layer_context.h"
+#include "snapshotter/layer/layer_counters.h"
 #include "snapshotter/store/layer_files.h"
 
 namespace lazybuild::layer {
@@ -36,6 +38,15 @@ class ServedLayer {
     static void read(const std::shared_ptr<ServedLayer>& self, std::uint64_t offset_bytes,
                      fuse::ReadReply reply);
 
+    /// The same for a caller in this process: fills `out` with disk [offset, offset + size).
+    /// Thread: the reactor's. Errors: invalid_argument past the disk's end; permission_denied when
+    /// the layer is retired or quarantined; those of ChunkFetcher::make_present. They are counted.
+    static io::Task<Result<void>> read_into(std::shared_ptr<ServedLayer> self,
+                                            std::uint64_t offset_bytes, MutableByteView out,
+                                            io::Wait wait);
+
+    const LayerCounters& counters() const { return *counters_; }
+
     /// Begins to prefetch and fill, unless it is complete.
     static void begin_fill(const std::shared_ptr<ServedLayer>& self);
 
@@ -55,7 +66,11 @@ class ServedLayer {
     ServedLayer(LayerContext& context, store::LayerRecord record,
                 std::shared_ptr<store::LayerFiles> files);
 
+    void refuse(fuse::ReadReply& reply) const;
     void answer(std::uint64_t offset_bytes, fuse::ReadReply& reply) const;
+    static io::Task<Result<void>> fetch_into(std::shared_ptr<ServedLayer> self,
+                                             std::uint64_t offset_bytes, MutableByteView out,
+                                             io::Wait wait);
     static io::Task<void> serve(std::shared_ptr<ServedLayer> self, std::uint64_t offset_bytes,
                                 fuse::ReadReply reply);
     static io::Task<void> fill(std::shared_ptr<ServedLayer> self);
@@ -63,6 +78,7 @@ class ServedLayer {
     LayerContext& context_;
     const store::LayerRecord record_;
     const std::shared_ptr<store::LayerFiles> files_;
+    const std::shared_ptr<LayerCounters> counters_;
     std::atomic<bool> refused_;
     std::atomic<bool> complete_;
     io::Event fill_ended_;     // reactor's thread

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "codec/erofs_writer.h"
+#include "codec/tree_index.h"
 
 namespace lazybuild::store {
 namespace {
@@ -63,6 +64,28 @@ Result<void> make_layer_files(const std::string& directory, const codec::FileTre
     CHECK_OK(ChunkTable::write(tree, format, data_end_bytes, chunks_path(directory)));
     CHECK_OK(make_disk(directory, tree.disk_size_bytes));
     return sync_directory(directory);
+}
+
+Result<void> write_layer_index(const std::string& layer_directory, const codec::FileTree& tree) {
+    const std::string path = index_path(layer_directory);
+    TRY(const Fd file, open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
+    FdSink sink{file.get()};
+    CHECK_OK(codec::write_tree_index(tree, sink));
+    if (::fsync(file.get()) != 0) {
+        return fail(errno_error("fsync " + path));
+    }
+    return {};
+}
+
+Result<codec::FileTree> read_layer_index(const std::string& layer_directory) {
+    constexpr std::uint64_t kIndexBytesMax = 512 << 20;
+    const std::string path = index_path(layer_directory);
+    TRY(const std::string bytes, read_file(path, kIndexBytesMax));
+    auto tree = codec::read_tree_index(as_bytes(bytes));
+    if (!tree) {
+        return fail(std::move(tree).error().context(path));
+    }
+    return tree;
 }
 
 Result<void> write_chain_tree(const codec::FileTree& tree, const codec::Digest& identity,

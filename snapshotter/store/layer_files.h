@@ -21,7 +21,7 @@ namespace lazybuild::store {
 /// File names inside a layer's directory.
 std::string tree_path(const std::string& layer_directory);
 std::string disk_path(const std::string& layer_directory);
-/// Of a layer that was made here (disk_writer.h): its tree, as codec/tree_index.h writes it.
+/// The layer's tree, as codec/tree_index.h writes it, where it is kept.
 std::string index_path(const std::string& layer_directory);
 /// chain-<chain>.erofs; `chain` is a name of the caller's.
 std::string chain_path(const std::string& layer_directory, std::string_view chain);
@@ -32,6 +32,11 @@ std::string chain_path(const std::string& layer_directory, std::string_view chai
 Result<void> make_layer_files(const std::string& directory, const codec::FileTree& tree,
                               const codec::Digest& identity, const codec::LayerFormat& format,
                               std::uint64_t data_end_bytes);
+
+/// Writes a layer's tree into its directory, synced. Errors: file_exists.
+Result<void> write_layer_index(const std::string& layer_directory, const codec::FileTree& tree);
+/// Errors: no_such_file_or_directory where none is kept; those of codec::read_tree_index.
+Result<codec::FileTree> read_layer_index(const std::string& layer_directory);
 
 /// Writes one more metadata image of a layer, at `path`: whole, or not at all, whatever crashes.
 Result<void> write_chain_tree(const codec::FileTree& tree, const codec::Digest& identity,

@@ -54,7 +54,22 @@ class Daemon {
         return future.get();
     }
 
+    Result<Bytes> read(store::LayerId id, std::uint64_t offset_bytes, std::size_t size_bytes) {
+        Bytes bytes(size_bytes);
+        std::promise<Result<void>> promise;
+        auto future = promise.get_future();
+        reactor_->spawn(keep_read(*manager_, id, offset_bytes, bytes, promise));
+        CHECK_OK(future.get());
+        return bytes;
+    }
+
   private:
+    static io::Task<void> keep_read(LayerManager& manager, store::LayerId id,
+                                    std::uint64_t offset_bytes, MutableByteView out,
+                                    std::promise<Result<void>>& promise) {
+        Result<void> done = co_await manager.read(id, offset_bytes, out, {});
+        promise.set_value(std::move(done));
+    }
     static io::Task<void> keep_result(LayerManager& manager, LayerRequest request,
                                       std::promise<Result<store::LayerId>>& promise) {
         const io::Wait wait{.deadline = io::deadline_in(std::chrono::seconds{30}), .cancel = {}};
@@ -241,6 +256,53 @@ TEST_F(LayerManagerTest, a_forgotten_layer_leaves_nothing) {
     ASSERT_TRUE(daemon_->manager().forget(id_).has_value());
     EXPECT_TRUE(daemon_->store().layers()->empty());
     EXPECT_FALSE(std::filesystem::exists(daemon_->store().layer_directory(id_)));
+}
+
+TEST_F(LayerManagerTest, reads_a_disk_without_a_mount_and_fetches_no_more_than_that_needs) {
+    options_.keep_index = true;
+    restart();
+    id_ = daemon_->resolve(request()).value();
+    const auto tree = daemon_->manager().tree(id_);
+    ASSERT_TRUE(tree.has_value()) << tree.error().message;
+    for (const std::string name : {"small100", "large"}) {
+        const codec::Node& node = (*tree)->nodes[*(*tree)->find("d/" + name)];
+        EXPECT_EQ(node.content, codec::sha256(layer_.files.at(name)));
+        const auto bytes = daemon_->read(id_, node.disk_offset_bytes, node.size_bytes);
+        ASSERT_TRUE(bytes.has_value()) << bytes.error().message;
+        EXPECT_TRUE(*bytes == layer_.files.at(name));
+        const std::uint64_t fetched = daemon_->manager().fetched_bytes(id_);
+        EXPECT_GT(fetched, 0U);
+        EXPECT_LE(fetched, layer_.blob.size());
+        EXPECT_TRUE(daemon_->read(id_, node.disk_offset_bytes, node.size_bytes).has_value());
+        EXPECT_EQ(daemon_->manager().fetched_bytes(id_), fetched) << "it is here";
+    }
+    EXPECT_EQ(daemon_->manager().failed_reads(id_), 0U);
+}
+
+TEST_F(LayerManagerTest, keeps_the_tree_over_a_restart_only_when_asked_to) {
+    id_ = daemon_->resolve(request()).value();
+    EXPECT_EQ(daemon_->manager().tree(id_).error().code, std::errc::no_such_file_or_directory);
+    ASSERT_TRUE(daemon_->manager().forget(id_).has_value());
+    EXPECT_EQ(daemon_->manager().tree(id_).error().code, std::errc::no_such_file_or_directory);
+    options_.keep_index = true;
+    restart();
+    id_ = daemon_->resolve(request()).value();
+    restart();
+    const auto tree = daemon_->manager().tree(id_);
+    ASSERT_TRUE(tree.has_value()) << tree.error().message;
+    EXPECT_EQ((*tree)->nodes.size(), layer_.toc().tree.nodes.size());
+}
+
+TEST_F(LayerManagerTest, counts_the_reads_that_it_could_not_answer) {
+    resolve_and_mount();
+    ASSERT_EQ(::unlink(origin_.c_str()), 0);
+    EXPECT_FALSE(read("large").has_value());
+    const std::uint64_t failed = daemon_->manager().failed_reads(id_);
+    EXPECT_GT(failed, 0U);
+    EXPECT_FALSE(daemon_->read(id_, 0, 4096).has_value());
+    EXPECT_EQ(daemon_->manager().failed_reads(id_), failed + 1);
+    EXPECT_FALSE(daemon_->read(id_, std::uint64_t{1} << 40, 1).has_value());
+    EXPECT_EQ(daemon_->manager().fetched_bytes(id_), 0U);
 }
 
 class FillTest : public LayerManagerTest {
