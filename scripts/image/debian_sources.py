@@ -71,9 +71,9 @@ def found_for(codename, paths):
 
 
 def renamed(stanza, old, new):
-    """The same mirror, asked for another release."""
-    suites = [new + suite.removeprefix(old) for suite in stanza["Suites"].split()]
-    return stanza | {"Suites": " ".join(suites)}
+    """The same mirror, asked for another release; None when it has nothing of it. sid has one suite only."""
+    suites = [new + suite.removeprefix(old) for suite in stanza["Suites"].split() if new != "sid" or suite == old]
+    return stanza | {"Suites": " ".join(suites)} if suites else None
 
 
 def arguments():
@@ -88,7 +88,8 @@ def main(options):
     paths = options.files or sorted(path for pattern in APT_FILES for path in glob.glob(pattern))
     found = found_for(options.codename, paths)
     if not found and options.mirror_of:
-        found = [renamed(s, options.mirror_of, options.codename) for s in found_for(options.mirror_of, paths)]
+        renamed_all = (renamed(s, options.mirror_of, options.codename) for s in found_for(options.mirror_of, paths))
+        found = [stanza for stanza in renamed_all if stanza]
     if not found:
         where = " ".join(paths)
         sys.exit(f"error: apt on this machine has no source for Debian {options.codename} (looked in {where})")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # stargz-snapshotter's ctr-remote with a containerd of its own, both of Debian trixie
-# (scripts/build-trixie-peers.sh), in a mount namespace whose root is theirs. A chroot is not enough for ctr-remote:
+# (scripts/build-peers.sh), in a mount namespace whose root is theirs. A chroot is not enough for ctr-remote:
 # it runs containers in namespaces that it joins, and joining one leaves the chroot. The network is the machine's, so
 # that $REGISTRY is the same registry. Nothing of it is mounted outside, and all mounts end with their processes.
 
@@ -9,9 +9,9 @@
 # directory that it was made from.
 trixie_start() {
     local status=0
-    TRIXIE=$("$SOURCE/scripts/build-trixie-peers.sh") || status=$?
+    TRIXIE=$("$SOURCE/scripts/build-peers.sh" trixie) || status=$?
     [ "$status" != 69 ] || skip "no Debian trixie from this machine's mirror: there is no ctr-remote to test with"
-    [ "$status" = 0 ] || fail "build-trixie-peers.sh ended with exit code $status"
+    [ "$status" = 0 ] || fail "build-peers.sh ended with exit code $status"
     mkdir -p "$WORK/trixie"/{root,upper,work,state}
     cat >"$WORK/trixie/state/config.toml" <<CONFIG
 version = 2

@@ -1,18 +1,26 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Makes a directory to chroot into with what Debian trixie has of our peers and bookworm has not: ctr-remote, the
-# image converter of stargz-snapshotter, and the containerd that it works with. Prints the directory.
+# build-peers.sh trixie|sid: makes a directory to chroot into with what that suite of Debian has of our peers and
+# bookworm has not. trixie: ctr-remote, the image converter of stargz-snapshotter, and the containerd that it works
+# with. sid: dockerd with its BuildKit, and buildah. Prints the directory.
 # Kept under $LAZYBUILD_CACHE (build/cache), so that it is made once; nobody writes into it afterwards.
-# Exit code 69: this machine's mirror does not have trixie, or cannot be reached.
+# Exit code 69: this machine's mirror does not have that suite, or cannot be reached.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
-codename=trixie
-packages=base-files,busybox-static,stargz-snapshotter,containerd
+codename=${1:-}
+case $codename in
+trixie) packages=base-files,busybox-static,stargz-snapshotter,containerd proof=(ctr-remote --version) ;;
+sid)
+    packages=base-files,bash,busybox-static,ca-certificates,coreutils,crun,runc,docker.io,docker-cli,docker-buildx,buildah,git,iptables
+    proof=(dockerd --version)
+    ;;
+*) die "usage: build-peers.sh trixie|sid" ;;
+esac
 cache=${LAZYBUILD_CACHE:-$PWD/build/cache}
-recipe=$(cat scripts/build-trixie-peers.sh scripts/image/debian_sources.py | sha256sum | cut -c1-12)
-peers=$cache/trixie-peers-$recipe
+recipe=$(cat scripts/build-peers.sh scripts/image/debian_sources.py | sha256sum | cut -c1-12)
+peers=$cache/$codename-peers-$recipe
 work=$peers.work
 
 unavailable() {
@@ -42,7 +50,8 @@ build() {
     }
     # A proxy's password may be in it.
     rm -f "$work/root/etc/apt/apt.conf.d/99mmdebstrap"
-    chroot "$work/root" ctr-remote --version >/dev/null || die "ctr-remote does not run in its chroot"
+    [ -e "$work/root/usr/bin/sh" ] || ln -s bash "$work/root/usr/bin/sh"
+    chroot "$work/root" "${proof[@]}" >/dev/null || die "${proof[0]} does not run in its chroot"
     mv "$work/root" "$peers"
 }
 
