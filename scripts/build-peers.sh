@@ -13,7 +13,7 @@ codename=${1:-}
 case $codename in
 trixie) packages=base-files,busybox-static,stargz-snapshotter,containerd proof=(ctr-remote --version) ;;
 sid)
-    packages=base-files,bash,busybox-static,ca-certificates,coreutils,crun,runc,docker.io,docker-cli,docker-buildx,buildah,git,iptables
+    packages=base-files,bash,busybox-static,ca-certificates,coreutils,crun,runc,docker.io,docker-cli,docker-buildx,buildah,netavark,git,iptables
     proof=(dockerd --version)
     ;;
 *) die "usage: build-peers.sh trixie|sid" ;;

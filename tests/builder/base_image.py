@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The image that the cases are built on: busybox, a few users, and something of every file type, as an OCI layout.
 
@@ -9,6 +10,7 @@ import io
 import json
 import os
 import subprocess
+import sys
 import tarfile
 import zlib
 
@@ -108,3 +110,7 @@ def write_layout(directory, onbuild=()):
         json.dump({"schemaVersion": 2, "manifests": [entry]}, file)
     with open(os.path.join(directory, "oci-layout"), "w", encoding="utf-8") as file:
         json.dump({"imageLayoutVersion": "1.0.0"}, file)
+
+
+if __name__ == "__main__":
+    write_layout(sys.argv[1])

@@ -8,6 +8,7 @@
 #   registry_start              $REGISTRY = 127.0.0.1:PORT        (registry.sh)
 #   containerd_start            c … = ctr on it, snapshotter_start = our daemon   (containerd.sh)
 #   trixie_start                tc … = stargz-snapshotter's ctr-remote            (trixie.sh)
+#   sid_start                   sid … = a command beside sid's dockerd and buildah    (sid.sh)
 #
 # A test is a script of at most 50 lines that shows one behaviour. Every wait has an end.
 
@@ -22,6 +23,7 @@ SOURCE=$(cd "$INTEGRATION/../.." && pwd)
 . "$INTEGRATION/registry.sh"
 . "$INTEGRATION/containerd.sh"
 . "$INTEGRATION/trixie.sh"
+. "$INTEGRATION/sid.sh"
 
 # Where the programs are: ctest says so; by hand the dev build is meant.
 LAZYBUILD=${LAZYBUILD_BIN:-$SOURCE/build/dev/builder/cli}/lazybuild
@@ -94,6 +96,7 @@ harness_stop() {
     containers_kill
     containerd_stop
     trixie_stop
+    sid_stop
     snapshotter_end INT || { say "FAIL: lazy-snapshotter ended with exit code $?" && status=1; }
     keeper_stop
     proxy_stop
