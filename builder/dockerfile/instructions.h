@@ -52,6 +52,7 @@ struct From {
     Word platform;     ///< "" for none
     std::string name;  ///< of the stage, lower case; "" for none
     std::string name_as_written;
+    std::string as_keyword;  ///< "AS" as written
 };
 struct Arg {
     std::vector<ArgDeclaration> arguments;
@@ -129,7 +130,8 @@ struct Instruction {
     std::string
         text;  ///< as written, continuations joined, first heredoc line and "..." : for people
     std::string keyword;                      ///< as written: "run", "COPY"
-    std::vector<std::string> skipped_checks;  ///< "# check=skip=…" just above it
+    std::vector<std::string> skipped_checks;  ///< "# check=skip=…" just above it; "all"
+    std::vector<std::string> comments;        ///< the lines just above it, without '#', trimmed
 };
 
 struct Stage {
@@ -138,13 +140,15 @@ struct Stage {
     std::string text;
     std::string keyword;
     std::vector<std::string> skipped_checks;
+    std::vector<std::string> comments;
     std::vector<Instruction> instructions;
 };
 
 struct Directives {
-    std::string syntax;  ///< the value; "" for none
+    std::string syntax;  ///< the value: image, then arguments; "" for none
     char escape = '\\';
-    std::string check;
+    std::string check;  ///< "skip=A,B;error=true"
+    Lines syntax_lines, check_lines;
 };
 
 struct Dockerfile {
@@ -153,6 +157,7 @@ struct Dockerfile {
     Directives directives;
     std::vector<Instruction> global_arguments;  ///< before the first FROM; each is an Arg
     std::vector<Stage> stages;
+    std::vector<Lines> empty_continuations;  ///< lines with nothing between continued ones
 };
 
 }  // namespace lazybuild::dockerfile
