@@ -6,6 +6,7 @@
 // Kept in <root>/build.db. Threads and processes: any.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,22 +17,32 @@
 
 namespace lazybuild::solve {
 
+/// Of Record::files: more explain no better, and a record is small.
+inline constexpr std::size_t kRecordFilesMax = 4096;
+
 struct Record {
     codec::Digest key;
     std::optional<codec::Digest> layer;  ///< none: the step changed nothing
     std::vector<codec::Digest> inputs;   ///< keys of the records whose results went in
     std::string definition;              ///< the text that the key is the digest of (key.h)
     std::string text;                    ///< "RUN make": for people
+    std::vector<std::string> files;      ///< "src/main.c sha256:…": what a copy selected
     std::int64_t created_at_s = 0;
     std::int64_t used_at_s = 0;
 };
 
 class Records {
   public:
+    /// Makes `root` and the database when they are not there. Errors: those of store::Database.
     static Result<std::unique_ptr<Records>> open(const std::string& root);
     virtual ~Records() = default;
+    /// Without `inputs` and `files`. That a record was used is noted later, many at once.
     virtual Result<std::optional<Record>> find(const codec::Digest& key) = 0;
+    /// Replaces a record with the same key.
     virtual Result<void> add(const Record& record) = 0;
+    /// Records with this text, complete, the newest first; at most `count_max`.
+    virtual Result<std::vector<Record>> similar(const std::string& text, std::size_t count_max) = 0;
+    /// Without `files`; those used last come first.
     virtual Result<std::vector<Record>> all() = 0;
     virtual Result<void> remove(const codec::Digest& key) = 0;
 };

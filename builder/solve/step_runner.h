@@ -26,7 +26,7 @@ struct RunRequest {
     layers::Snapshot base;
     std::vector<MountFiles> mounts;
     std::function<void(int stream, std::string_view bytes)> output;
-    io::CancelToken cancel;
+    io::CancelToken cancel;  ///< to be asked, not to be waited on: another thread cancels it
 };
 
 struct RunResult {

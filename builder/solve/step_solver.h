@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// The steps of one plan: finds what each made before, or makes it. When, and on which thread, is
+// plan_run.h's business.
+//
+// resolve() says what a step's file system is made of, from records where it can; open() has its
+// layers, and runs the steps again whose layers are gone. A step that then makes something else
+// than its record said makes everything above it wrong: take_changed() tells, and all is resolved
+// anew, with what was made in this process still known.
+//
+// Threads: any; resolve() for one step at a time, after it has returned for the step's inputs.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "builder/graph/plan.h"
+#include "builder/solve/shared.h"
+#include "builder/solve/step_request.h"
+#include "snapshotter/io/wait.h"
+
+namespace lazybuild::solve {
+
+/// Steps whose results a step needs: the one that it works on first.
+std::vector<graph::StepId> inputs_of(const graph::Step& step);
+
+class StepSolver {
+  public:
+    /// Both outlive it. `stop` is cancelled when nobody wants the plan any more.
+    StepSolver(Shared& shared, const graph::Plan& plan, io::CancelToken stop);
+
+    Result<void> resolve(graph::StepId id);
+    Result<layers::Snapshot> open(graph::StepId id);
+    /// What resolve() found.
+    Solved solved(graph::StepId id) const;
+
+    /// Whether a step has made something else than it was resolved to; taken back by asking.
+    bool take_changed() { return changed_.exchange(false); }
+
+  private:
+    struct State {
+        // As resolve() leaves it.
+        std::vector<codec::Digest> ids;
+        std::vector<codec::Digest> keys;  ///< as Solved::record_keys
+        std::optional<codec::Digest> own_layer;
+        codec::Digest key;
+        std::optional<TaskId> task;  ///< the step has been shown
+        RemoteSource remote;         ///< of a git or http step
+
+        std::mutex opening;                         // guards what follows
+        std::unique_ptr<layers::FileSource> files;  ///< of a step that is no file system
+        std::optional<layers::Snapshot> snapshot;
+    };
+
+    const graph::Step& step(graph::StepId id) const { return plan_.steps[id]; }
+    Error failure(graph::StepId id, Error error) const;
+
+    Result<void> resolve_image(graph::StepId id, const graph::ImageStep& image);
+    Result<void> resolve_remote(graph::StepId id);
+    Result<void> resolve_layer(graph::StepId id);
+    void settle(graph::StepId id, const codec::Digest& key, const Made& made);
+    void show(StepRequest& request);
+    void report(StepRequest& request, const std::string& why_not_cached);
+
+    // Keys.
+    Result<layers::FileSource*> source_files(graph::StepId id, StepRequest& request);
+    Result<codec::Digest> select(StepRequest& request, const graph::CopyStep& copy);
+    void add_base(KeyText& text, const graph::Step& what) const;
+    Result<void> add_selections(KeyText& text, StepRequest& request, bool contexts_only);
+    Result<void> prepare_by_name(StepRequest& request);
+    Result<void> prepare_by_content(StepRequest& request);
+    Result<std::optional<Made>> look_up(StepRequest& request);
+    Result<void> record(StepRequest& request, const Made& made);
+    std::string why_not_cached(const StepRequest& request);
+
+    // Running; step_solver_run.cc.
+    Result<Made> make(StepRequest& request);
+    Result<layers::LayerPointer> make_layer(StepRequest& request);
+    Result<layers::LayerPointer> run_once(StepRequest& request);
+    Result<layers::LayerPointer> run_copy(StepRequest& request, const graph::CopyStep& copy);
+    Result<layers::LayerPointer> run_directory(StepRequest& request,
+                                               const graph::DirectoryStep& directory);
+    Result<layers::LayerPointer> run_command(StepRequest& request, const graph::RunStep& run);
+    Result<layers::Snapshot> open_for(StepRequest& request, graph::StepId id);
+    /// Everything below a step.
+    void add_inputs(const graph::Step& what, std::set<graph::StepId>& found) const;
+    bool lose_unreadable(StepRequest& request, bool& retry);
+    Result<layers::Snapshot> open_locked(graph::StepId id, State& state);
+    Result<layers::LayerPointer> make_again(graph::StepId id, State& state);
+
+    Shared& shared_;
+    const graph::Plan& plan_;
+    io::CancelToken stop_;
+    std::vector<std::unique_ptr<State>> states_;
+    std::atomic<bool> changed_ = false;
+};
+
+}  // namespace lazybuild::solve

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+// The half of StepSolver that makes layers, and gets at those that were made.
+#include <algorithm>
+#include <set>
+#include <utility>
+#include <variant>
+
+#include "builder/solve/step_solver.h"
+
+namespace lazybuild::solve {
+namespace {
+
+constexpr int kAttemptsMax = 3;
+
+Error unreadable() {
+    return Error{.code = std::errc::io_error,
+                 .message =
+                     "some of the files that it was given could not be fetched; what it "
+                     "made of them is dropped"};
+}
+
+}  // namespace
+
+Result<Made> StepSolver::make(StepRequest& request) {
+    request.ran = true;
+    const std::string why = why_not_cached(request);
+    auto layer = make_layer(request);
+    report(request, why);
+    if (!layer) {
+        return fail(std::move(layer).error());
+    }
+    Made made;
+    if (*layer != nullptr) {
+        made.layer = (*layer)->id();
+        shared_.keep(*made.layer);
+    }
+    CHECK_OK(record(request, made));
+    return made;
+}
+
+// A read that its mounts, or the layers that it copies from, could not answer makes a result
+// worthless, whatever the step says about it.
+Result<layers::LayerPointer> StepSolver::make_layer(StepRequest& request) {
+    for (int attempts = 1;; ++attempts) {
+        auto layer = run_once(request);
+        bool retry = false;
+        if (!lose_unreadable(request, retry)) {
+            return layer;
+        }
+        if (!retry || attempts == kAttemptsMax || stop_.cancelled()) {
+            return layer ? fail(unreadable()) : std::move(layer);
+        }
+        request.views.clear();
+        request.selection_is_whole = false;
+    }
+}
+
+Result<layers::LayerPointer> StepSolver::run_once(StepRequest& request) {
+    if (stop_.cancelled()) {
+        return fail(cancelled_error());
+    }
+    if (const auto* copy = std::get_if<graph::CopyStep>(&request.step.what)) {
+        return run_copy(request, *copy);
+    }
+    if (const auto* directory = std::get_if<graph::DirectoryStep>(&request.step.what)) {
+        return run_directory(request, *directory);
+    }
+    return run_command(request, std::get<graph::RunStep>(request.step.what));
+}
+
+Result<layers::LayerPointer> StepSolver::run_copy(StepRequest& request,
+                                                  const graph::CopyStep& copy) {
+    if (!request.selection_is_whole) {
+        TRY([[maybe_unused]] const codec::Digest digest, select(request, copy));
+        request.selection_is_whole = true;
+    }
+    std::unique_ptr<layers::FileSource> onto;
+    if (copy.base) {
+        TRY(const layers::Snapshot below, open_for(request, copy.onto));
+        onto = shared_.store.view(below);
+    }
+    TRY(auto maker, shared_.store.make_layer());
+    maker = stoppable(std::move(maker), stop_);
+    return shared_.operations.copy(copy, request.selection, onto.get(), *maker);
+}
+
+Result<layers::LayerPointer> StepSolver::run_directory(StepRequest& request,
+                                                       const graph::DirectoryStep& directory) {
+    TRY(const layers::Snapshot below, open_for(request, directory.base));
+    const auto base = shared_.store.view(below);
+    TRY(auto maker, shared_.store.make_layer());
+    return shared_.operations.make_directory(directory, *base, *maker);
+}
+
+Result<layers::LayerPointer> StepSolver::run_command(StepRequest& request,
+                                                     const graph::RunStep& run) {
+    TRY(layers::Snapshot base, open_for(request, run.base));
+    std::vector<MountFiles> mounts;
+    for (const graph::RunMount& mount : run.mounts) {
+        MountFiles& files = mounts.emplace_back();
+        if (!mount.from) {
+            continue;
+        }
+        const auto& from = step(*mount.from).what;
+        if (std::holds_alternative<graph::ContextStep>(from) ||
+            std::holds_alternative<graph::GitStep>(from) ||
+            std::holds_alternative<graph::HttpStep>(from)) {
+            TRY(files.files, source_files(*mount.from, request));
+        } else {
+            TRY(files.snapshot, open_for(request, *mount.from));
+        }
+    }
+    const TaskId task = request.task;
+    RunRequest command{
+        .step = run,
+        .platform = request.step.platform,
+        .base = std::move(base),
+        .mounts = std::move(mounts),
+        .output = [this, task](
+                      int stream,
+                      std::string_view bytes) { shared_.progress.output(task, stream, bytes); },
+        .cancel = stop_,
+    };
+    TRY(RunResult result, shared_.runner.run(command));
+    return std::move(result.layer);
+}
+
+Result<layers::Snapshot> StepSolver::open_for(StepRequest& request, graph::StepId id) {
+    TRY(layers::Snapshot snapshot, open(id));
+    shared_.watch(*request.running, snapshot);
+    return snapshot;
+}
+
+// `retry`: some of them were made by steps, which can run again. Whoever has them open lets go.
+bool StepSolver::lose_unreadable(StepRequest& request, bool& retry) {
+    const std::vector<codec::Digest> unreadable_layers = shared_.take_failed(*request.running);
+    if (unreadable_layers.empty()) {
+        return false;
+    }
+    std::set<graph::StepId> below;
+    add_inputs(request.step, below);
+    for (const graph::StepId id : below) {
+        const std::optional<codec::Digest>& made = states_[id]->own_layer;
+        if (made && std::ranges::find(unreadable_layers, *made) != unreadable_layers.end()) {
+            retry = true;
+            shared_.lose(*made);
+        }
+    }
+    return true;
+}
+
+void StepSolver::add_inputs(const graph::Step& what, std::set<graph::StepId>& found) const {
+    for (const graph::StepId input : inputs_of(what)) {
+        if (found.insert(input).second) {
+            add_inputs(step(input), found);
+        }
+    }
+}
+
+Result<layers::Snapshot> StepSolver::open(graph::StepId id) {
+    State& state = *states_[id];
+    const std::lock_guard lock(state.opening);
+    if (state.snapshot && std::ranges::none_of(state.ids, [&](const codec::Digest& layer) {
+            return shared_.lost(layer);
+        })) {
+        return *state.snapshot;
+    }
+    TRY(state.snapshot, open_locked(id, state));
+    return *state.snapshot;
+}
+
+// Locks are taken from a step down to its inputs, never the other way.
+Result<layers::Snapshot> StepSolver::open_locked(graph::StepId id, State& state) {
+    const graph::Step& what = step(id);
+    if (std::holds_alternative<graph::ScratchStep>(what.what)) {
+        return layers::Snapshot{};
+    }
+    if (const auto* image = std::get_if<graph::ImageStep>(&what.what)) {
+        auto snapshot = shared_.sources.image(*image, what.platform);
+        if (!snapshot) {
+            return fail(failure(id, std::move(snapshot).error()));
+        }
+        const bool same =
+            std::ranges::equal(snapshot->layers, state.ids,
+                               [](const layers::LayerPointer& layer, const codec::Digest& known) {
+                                   return layer->id() == known;
+                               });
+        if (!same) {
+            return fail(corrupt(image->name + ": its layers are not those of its manifest"));
+        }
+        return snapshot;
+    }
+    TRY(layers::Snapshot snapshot, open(inputs_of(what).front()));
+    if (!state.own_layer) {
+        return snapshot;
+    }
+    layers::LayerPointer layer;
+    if (!shared_.lost(*state.own_layer)) {
+        TRY(layer, shared_.store.find(*state.own_layer));
+    }
+    if (layer == nullptr) {
+        TRY(layer, make_again(id, state));
+    }
+    snapshot.layers.push_back(std::move(layer));
+    return snapshot;
+}
+
+Result<layers::LayerPointer> StepSolver::make_again(graph::StepId id, State& state) {
+    StepRequest request(id, step(id));
+    request.task = shared_.progress.begin(request.step.text + " (again: its layer is gone)");
+    request.running = shared_.watch(request.task);
+    const auto make_it = [&]() -> Result<Made> {
+        CHECK_OK(prepare_by_name(request));
+        if (request.reads_named) {
+            CHECK_OK(prepare_by_content(request));
+        }
+        return make(request);
+    };
+    shared_.flights.forget(state.key);
+    auto made = shared_.flights.run(state.key, make_it);
+    const bool same = made && made->layer == state.own_layer;
+    const bool given_up =
+        stop_.cancelled() || (!made && made.error().code == std::errc::operation_canceled);
+    shared_.progress.end(request.task,
+                         made       ? Outcome::done
+                         : given_up ? Outcome::cancelled
+                                    : Outcome::failed,
+                         made ? "" : made.error().message);
+    if (!made) {
+        return fail(failure(id, std::move(made).error()));
+    }
+    if (!same) {
+        changed_ = true;
+        return fail(Error{.code = std::errc::resource_unavailable_try_again,
+                          .message = request.step.text + " made something else than before"});
+    }
+    TRY(layers::LayerPointer layer, shared_.store.find(*state.own_layer));
+    if (layer == nullptr) {
+        return fail(failure(id, Error{.code = std::errc::io_error,
+                                      .message = "the layer that it made is not in the store"}));
+    }
+    return layer;
+}
+
+}  // namespace lazybuild::solve
