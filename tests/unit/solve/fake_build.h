@@ -36,8 +36,7 @@ class FakeLayer final : public layers::Layer {
         return {};
     }
     bool contents_are_claims() const override { return false; }
-    Result<void> mount(const std::vector<std::shared_ptr<Layer>>& /*below*/,
-                       const std::string& /*target*/) override {
+    Result<void> mount(const std::string& /*image*/, const std::string& /*target*/) override {
         return {};
     }
     std::uint64_t failed_reads() const override { return failed_; }
@@ -138,6 +137,16 @@ class FakeStore final : public layers::LayerStore {
     std::unique_ptr<layers::FileSource> view(const layers::Snapshot& snapshot) override {
         return std::make_unique<FakeSource>(names_of(snapshot));
     }
+
+    Result<void> mount(const layers::Snapshot& /*snapshot*/,
+                       const layers::SnapshotMount& /*where*/) override {
+        return {};
+    }
+    Result<void> unmount(const std::string& /*target*/) override { return {}; }
+    Result<layers::Usage> usage() override { return layers::Usage{}; }
+    Result<void> remove_layer(const codec::Digest& /*id*/) override { return {}; }
+    Result<void> remove_blob(const codec::Digest& /*blob*/) override { return {}; }
+    Result<void> remove_lazy(unsigned /*slot*/) override { return {}; }
 
     int finds = 0;
 
