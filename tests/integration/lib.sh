@@ -24,6 +24,7 @@ SOURCE=$(cd "$INTEGRATION/../.." && pwd)
 . "$INTEGRATION/containerd.sh"
 . "$INTEGRATION/trixie.sh"
 . "$INTEGRATION/sid.sh"
+. "$INTEGRATION/build.sh"
 
 # Where the programs are: ctest says so; by hand the dev build is meant.
 LAZYBUILD=${LAZYBUILD_BIN:-$SOURCE/build/dev/builder/cli}/lazybuild

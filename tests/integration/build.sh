@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# lazybuild build in a store of the script's own.
+
+# build_image FLAGS…: its log is $WORK/build.log.
+build_image() {
+    "$LAZYBUILD" build --root "$WORK/store" --progress plain "$@" >"$WORK/build.log" 2>&1
+}
+
+# build_or_fail FLAGS…
+build_or_fail() {
+    build_image "$@" || fail "lazybuild build $*: $(tail -n 15 "$WORK/build.log")"
+}
+
+# cached_steps: how many steps of the last build were hits.
+cached_steps() {
+    grep -cE '^#[0-9]+ CACHED' "$WORK/build.log" || true
+}
+
+# expect_nothing_left: a build has left no process, mount or cgroup behind.
+expect_nothing_left() {
+    wait_until 10 nothing_left || fail "left behind: $(grep "$WORK/store" /proc/mounts) $(pgrep -af "$WORK/store")"
+}
+
+nothing_left() {
+    ! grep -q "$WORK/store" /proc/self/mounts && ! pgrep -f "$WORK/store" >/dev/null
+}
