@@ -91,7 +91,7 @@ lazy_start() {
 
 # python_image: the OCI layout (tag plain) with Debian, python3 and numpy; built once per machine.
 python_image() {
-    "$SOURCE/scripts/build-python-image.sh"
+    "$SOURCE/scripts/build-image.sh" python
 }
 
 # push_python_image / push_entries_image: NAME:plain in the registry, and NAME:lazy, its eStargz twin.

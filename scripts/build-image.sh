@@ -1,16 +1,23 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds the image that the demo and the tests run: Debian bookworm, python3 and python3-numpy from real
-# packages, one plain tar+gzip layer each. Prints the OCI layout's directory (tag: plain).
+# build-image.sh python|toolchain: an image of real Debian bookworm packages, one plain tar+gzip layer for the base
+# and one for each step after it. python: python3, then python3-numpy; the demo and the tests run it. toolchain: what
+# the builds of real projects need. Prints the OCI layout's directory (tag: plain).
 # Kept under $LAZYBUILD_CACHE (build/cache), so that it is built once: remove that directory to start over.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
 codename=bookworm
+# One element a layer; more than one package in it makes more than one name.
+case ${1:-} in
+python) layers=(python3 python3-numpy) ;;
+toolchain) layers=("gcc libc6-dev make" "python3 python3-setuptools python3-wheel" nodejs) ;;
+*) die "usage: build-image.sh python|toolchain" ;;
+esac
 cache=${LAZYBUILD_CACHE:-$PWD/build/cache}
-recipe=$(cat scripts/build-python-image.sh scripts/image/*.py | sha256sum | cut -c1-12)
-image=$cache/python-image-$recipe
+recipe=$(cat scripts/build-image.sh scripts/image/*.py | sha256sum | cut -c1-12)
+image=$cache/$1-image-$recipe
 work=$image.work
 
 # As Debian's own slim images: what a container never reads stays out, in every layer (dpkg keeps the rule).
@@ -31,11 +38,15 @@ HOOK
 #!/bin/sh
 set -e
 export DEBIAN_FRONTEND=noninteractive
-for package in python3 python3-numpy; do
-    APT_CONFIG=\$MMDEBSTRAP_APT_CONFIG apt-get -qq -y --no-install-recommends --download-only install \$package
-    chroot "\$1" apt-get -qq -y --no-install-recommends --no-download install \$package </dev/null >/dev/null
-    cp -ax "\$1" "$work/\$package"
-done
+layer=0
+while read -r packages; do
+    APT_CONFIG=\$MMDEBSTRAP_APT_CONFIG apt-get -qq -y --no-install-recommends --download-only install \$packages
+    chroot "\$1" apt-get -qq -y --no-install-recommends --no-download install \$packages </dev/null >/dev/null
+    layer=\$((layer + 1))
+    cp -ax "\$1" "$work/layer\$layer"
+done <<PACKAGES
+$(printf '%s\n' "${layers[@]}")
+PACKAGES
 HOOK
     chmod +x "$work"/*.sh
 }
@@ -66,7 +77,7 @@ build() {
     # mmdebstrap drops its privileges for parts of its work and has to get through to its directory.
     chmod 755 "$cache" "$work"
     build_trees
-    scripts/image/layers_from_trees.py "$work/layout" plain "$work"/{base,python3,python3-numpy}
+    scripts/image/layers_from_trees.py "$work/layout" plain "$work/base" "$work"/layer?
     # Under its name all at once: an interrupted copy is no image.
     rm -rf "$image.part"
     cp -r "$work/layout" "$image.part"
@@ -76,5 +87,5 @@ build() {
 mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock -w 600 9 || die "another build of the image has held $cache/lock for ten minutes"
-[ -e "$image/index.json" ] || phase "Debian + python3 + numpy image" build >&2
+[ -e "$image/index.json" ] || phase "Debian image: $1" build >&2
 printf '%s\n' "$image"

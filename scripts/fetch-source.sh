@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# fetch-source.sh PACKAGE: the upstream archive of a Debian bookworm source package, from this machine's mirror; apt
+# checks its signature. Prints its path, below $LAZYBUILD_CACHE (build/cache).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/lib.sh
+
+package=${1:?usage: fetch-source.sh PACKAGE}
+cache=${LAZYBUILD_CACHE:-$PWD/build/cache}/sources/$package
+mkdir -p "$cache"
+exec 9>"$cache/lock"
+flock -w 300 9 || die "another download has held $cache/lock for five minutes"
+
+fetch() {
+    local work=$cache/work
+    rm -rf "$work"
+    mkdir -p "$work"/{lists/partial,archives/partial}
+    # The machine's own sources, asked for source packages.
+    scripts/image/debian_sources.py bookworm | sed 's/^Types: .*/Types: deb-src/' >"$work/debian.sources"
+    local options=(-qq -o "Dir::Etc::SourceList=$work/debian.sources" -o Dir::Etc::SourceParts=- -o "Dir::State::Lists=$work/lists"
+        -o "Dir::Cache::Archives=$work/archives" -o Dir::Cache::srcpkgcache= -o Dir::Cache::pkgcache=)
+    apt-get "${options[@]}" update >&2
+    (cd "$work" && apt-get "${options[@]}" source --download-only "$package" >&2)
+    mv "$work"/*.orig.tar.* "$cache"
+    rm -rf "$work"
+}
+
+compgen -G "$cache/*.orig.tar.*[a-z2]" >/dev/null || phase "source of $package" fetch >&2
+find "$cache" -maxdepth 1 -name '*.orig.tar.*' ! -name '*.asc' | sort | head -n 1
