@@ -18,10 +18,11 @@ fetch() {
     mkdir -p "$work"/{lists/partial,archives/partial}
     # The machine's own sources, asked for source packages.
     scripts/image/debian_sources.py bookworm | sed 's/^Types: .*/Types: deb-src/' >"$work/debian.sources"
-    local options=(-qq -o "Dir::Etc::SourceList=$work/debian.sources" -o Dir::Etc::SourceParts=- -o "Dir::State::Lists=$work/lists"
-        -o "Dir::Cache::Archives=$work/archives" -o Dir::Cache::srcpkgcache= -o Dir::Cache::pkgcache=)
+    local options=(-qq -o "Dir::Etc::SourceList=$work/debian.sources" -o Dir::Etc::SourceParts=-
+        -o "Dir::State::Lists=$work/lists" -o "Dir::Cache::Archives=$work/archives" -o Dir::Cache::srcpkgcache=
+        -o Dir::Cache::pkgcache= -o APT::Sandbox::User=root)
     apt-get "${options[@]}" update >&2
-    (cd "$work" && apt-get "${options[@]}" source --download-only "$package" >&2)
+    (cd "$work" && apt-get "${options[@]}" source --download-only --tar-only "$package" >&2)
     mv "$work"/*.orig.tar.* "$cache"
     rm -rf "$work"
 }

@@ -21,7 +21,7 @@ project() {
 # run_default SNAPSHOTTER REPOSITORY:TAG: the image's own command.
 run_default() { run "$@"; }
 
-for name in hello six; do
+for name in hello docopt; do
     cp -r "$INTEGRATION/projects/$name" "$WORK/$name"
     cp "$("$SOURCE/scripts/fetch-source.sh" "$name")" "$WORK/$name/"
 done
@@ -30,7 +30,7 @@ cp -r "$INTEGRATION/projects/node" "$WORK/node"
 
 for kind in lazy plain; do
     project hello "$kind" "Hello, world!"
-    project six "$kind" "six 1.16.0"
+    project docopt "$kind" "docopt 0.6.2"
     project node "$kind" "1.3.0"
 done
 expect_nothing_left
