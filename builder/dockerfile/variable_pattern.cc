@@ -8,85 +8,21 @@
 #include <utility>
 #include <vector>
 
+#include "builder/dockerfile/characters.h"
+
 namespace lazybuild::dockerfile {
 namespace {
 
 constexpr std::uint64_t kStepsMax = 50'000'000;  // comparisons of characters, about 0.1 s
 constexpr char32_t kAnyOne = 0xFFFFFFFF;
-constexpr char32_t kRawByte = 0x110000;  // bytes that are no UTF-8 follow the last code point
 
 using Characters = std::u32string;
-
-// Bytes that are no UTF-8 stay what they are, each a character of its own.
-Characters decode(std::string_view text) {
-    Characters result;
-    result.reserve(text.size());
-    for (std::size_t at = 0; at < text.size();) {
-        const auto lead = static_cast<unsigned char>(text[at]);
-        std::size_t tail = lead < 0xC2   ? 0
-                           : lead < 0xE0 ? 1
-                           : lead < 0xF0 ? 2
-                           : lead < 0xF5 ? 3
-                                         : 0;
-        char32_t value = lead < 0x80 ? lead : kRawByte + lead;
-        if (tail > 0 && tail < text.size() - at) {
-            char32_t decoded = lead & (0x3Fu >> tail);
-            std::size_t taken = 0;
-            while (taken < tail) {
-                const auto byte = static_cast<unsigned char>(text[at + taken + 1]);
-                if ((byte & 0xC0) != 0x80) {
-                    break;
-                }
-                decoded = (decoded << 6) | (byte & 0x3F);
-                ++taken;
-            }
-            // Overlong forms would come out shorter than they went in.
-            const bool shortest =
-                !(tail == 2 && decoded < 0x800) && !(tail == 3 && decoded < 0x10000);
-            if (taken == tail && shortest && decoded < kRawByte) {
-                value = decoded;
-                at += tail;
-            }
-        }
-        result += value;
-        ++at;
-    }
-    return result;
-}
-
-std::string encode(const Characters& text) {
-    std::string result;
-    result.reserve(text.size());
-    for (const char32_t value : text) {
-        const auto tail = [&](int shift) {
-            result += static_cast<char>(0x80 | ((value >> shift) & 0x3F));
-        };
-        if (value >= kRawByte) {
-            result += static_cast<char>(value - kRawByte);
-        } else if (value < 0x80) {
-            result += static_cast<char>(value);
-        } else if (value < 0x800) {
-            result += static_cast<char>(0xC0 | (value >> 6));
-            tail(0);
-        } else if (value < 0x10000) {
-            result += static_cast<char>(0xE0 | (value >> 12));
-            tail(6);
-            tail(0);
-        } else {
-            result += static_cast<char>(0xF0 | (value >> 18));
-            tail(12);
-            tail(6);
-            tail(0);
-        }
-    }
-    return result;
-}
 
 // What stands between the pattern's asterisks: each piece may have question marks only.
 using Pieces = std::vector<Characters>;
 
 Result<Pieces> parse_pattern(std::string_view text) {
-    const Characters pattern = decode(text);
+    const Characters pattern = decode_characters(text);
     Pieces pieces(1);
     for (std::size_t at = 0; at < pattern.size(); ++at) {
         if (pattern[at] == U'*') {
@@ -99,7 +35,7 @@ Result<Pieces> parse_pattern(std::string_view text) {
             if (std::u32string_view(U"*?\\}/").find(next) == std::u32string_view::npos) {
                 return fail(invalid(
                     fmt::format("invalid pattern ({}) in substitution: invalid escape '\\{}'", text,
-                                next == 0 ? "" : encode({next}))));
+                                next == 0 ? "" : encode_characters({&next, 1}))));
             }
             pieces.back() += next;
         } else {
@@ -196,14 +132,14 @@ Result<std::size_t> prefix_length(const Characters& text, const Pieces& pieces,
 
 Result<std::string> remove_prefix(std::string_view value, std::string_view pattern, Reach reach) {
     TRY(const Pieces pieces, parse_pattern(pattern));
-    const Characters text = decode(value);
+    const Characters text = decode_characters(value);
     TRY(const std::size_t length, prefix_length(text, pieces, pattern, reach));
-    return encode(text.substr(length));
+    return encode_characters(text.substr(length));
 }
 
 Result<std::string> remove_suffix(std::string_view value, std::string_view pattern, Reach reach) {
     TRY(Pieces pieces, parse_pattern(pattern));
-    Characters text = decode(value);
+    Characters text = decode_characters(value);
     // A suffix is a prefix, read backwards.
     std::ranges::reverse(pieces);
     for (Characters& piece : pieces) {
@@ -213,14 +149,14 @@ Result<std::string> remove_suffix(std::string_view value, std::string_view patte
     TRY(const std::size_t length, prefix_length(text, pieces, pattern, reach));
     text.erase(0, length);
     std::ranges::reverse(text);
-    return encode(text);
+    return encode_characters(text);
 }
 
 Result<std::string> replace_matches(std::string_view value, std::string_view pattern,
                                     std::string_view replacement, Occurrences occurrences,
                                     std::size_t bytes_max) {
     TRY(const Pieces pieces, parse_pattern(pattern));
-    const Characters text = decode(value);
+    const Characters text = decode_characters(value);
     Matcher matcher(text, pieces);
     std::string result;
     std::size_t copied = 0;
@@ -232,7 +168,7 @@ Result<std::string> replace_matches(std::string_view value, std::string_view pat
             ++at;
             continue;
         }
-        result += encode(text.substr(copied, at - copied));
+        result += encode_characters(text.substr(copied, at - copied));
         result += replacement;
         if (result.size() > bytes_max) {
             return fail(over_limit(fmt::format("the value grows past {} bytes", bytes_max)));
@@ -247,7 +183,7 @@ Result<std::string> replace_matches(std::string_view value, std::string_view pat
     if (matcher.over_budget()) {
         return fail(too_expensive(pattern));
     }
-    return result + encode(text.substr(copied));
+    return result + encode_characters(text.substr(copied));
 }
 
 }  // namespace lazybuild::dockerfile
