@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "codec/digest.h"
 #include "codec/oci_platform.h"
 
 namespace lazybuild::graph {
@@ -29,6 +30,7 @@ struct Health {
     std::vector<std::string> test;  ///< {"NONE"}, {"CMD", …}, {"CMD-SHELL", text}
     std::int64_t interval_ns = 0, timeout_ns = 0, start_period_ns = 0, start_interval_ns = 0;
     std::int64_t retries = 0;
+    bool operator==(const Health&) const = default;
 };
 
 struct ImageSettings {
@@ -50,8 +52,15 @@ struct ImageSettings {
     std::vector<History> history;
     std::string original;  ///< the config's JSON that this was read from: unknown members are kept
 
-    /// Errors: bad_message.
+    /// Errors: bad_message with the path of the member; over_limit.
     static Result<ImageSettings> parse(ByteView config);
 };
+
+/// The config of an image of these layers (their DiffIDs, bottom first): OCI's members and
+/// Docker's, sorted by name at every level, so that equal settings are equal bytes. Members of
+/// `original` that nobody here knows are kept; those that describe the image it was built from (its
+/// container, its inline cache) are not. `created` is RFC 3339, or "" for none.
+std::string serialize(const ImageSettings& settings, const std::vector<codec::Digest>& diff_ids,
+                      const std::string& created);
 
 }  // namespace lazybuild::graph

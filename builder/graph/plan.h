@@ -37,6 +37,7 @@ struct PlanOptions {
     codec::Platform build_platform;  ///< of this machine
     codec::Platform target_platform;
     bool platform_requested = false;  ///< --platform was given
+    bool multi_platform = false;      ///< several --platform: progress texts name it
     std::map<std::string, std::string> build_arguments;
     std::map<std::string, NamedContext> contexts;
     std::map<std::string, std::string> labels;  ///< --label
@@ -68,6 +69,7 @@ struct Warning {
     std::string rule;  ///< of the build checks: "UndefinedVar"
     std::string message;
     dockerfile::Lines lines;
+    std::vector<std::string> skipped_checks;  ///< of the instruction: this one may be among them
 };
 
 struct StageResult {

@@ -62,9 +62,11 @@ struct InlineFile {
 
 /// What one COPY or ADD takes from one place.
 struct CopySource {
-    StepId from = 0;                    ///< a file system, ContextStep, GitStep or HttpStep
-    std::vector<std::string> patterns;  ///< clean, relative to the root; wildcards allowed
-    bool unpack = false;                ///< archives among what the patterns name are unpacked
+    StepId from = 0;  ///< a file system, ContextStep, GitStep or HttpStep
+    /// Clean, relative to the root, which is ""; wildcards allowed. With --parents a "/./" may
+    /// stand in one: of a copied path only what comes after it is kept.
+    std::vector<std::string> patterns;
+    bool unpack = false;  ///< archives among what the patterns name are unpacked
 };
 
 struct CopyStep {
@@ -91,9 +93,11 @@ struct RunMount {
     enum class Type : std::uint8_t { bind, cache, tmpfs, secret, ssh };
     enum class Sharing : std::uint8_t { shared, private_, locked };
     Type type = Type::bind;
-    std::string target;          ///< absolute; "" for a secret that is only a variable
-    std::optional<StepId> from;  ///< bind; cache: what a new one begins with
-    std::string source;          ///< inside `from`, clean, relative; "" is all of it
+    std::string target;  ///< absolute; "" for a secret that is only a variable
+    /// bind; cache: what a new one begins with. Always layers: of a context, what is bound has been
+    /// copied by a step of its own.
+    std::optional<StepId> from;
+    std::string source;  ///< inside `from`, clean, relative; "" is all of it
     bool read_only = false;
     std::string id;  ///< cache, secret, ssh
     Sharing sharing = Sharing::shared;

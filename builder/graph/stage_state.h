@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a stage has come to after some of its instructions: files, config, variables. A stage that
+// is built on another begins with what that one ended with.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "builder/graph/image_settings.h"
+#include "builder/graph/plan.h"
+#include "builder/graph/step.h"
+#include "builder/graph/variables.h"
+
+namespace lazybuild::graph {
+
+/// An ARG of the stage, in the order of the file; one that is declared twice is here twice.
+struct DeclaredArgument {
+    std::string name;
+    std::optional<std::string> value;
+    dockerfile::Lines lines;
+    bool from_global_scope = false;  ///< it has no value of its own
+};
+
+/// A secret or an ssh agent that a RUN asks for.
+struct WantedSecret {
+    std::string id;
+    bool required = false;
+    dockerfile::Lines lines;
+};
+
+struct StageState {
+    StepId files = 0;
+    ImageSettings settings;
+    codec::Platform platform;
+    Variables environment;  ///< of RUN, and for expansion: ENV and ARG, the later one wins
+    std::vector<DeclaredArgument> arguments;
+    bool workdir_given = false;       ///< in this file, here or in a stage below
+    std::vector<StepId> layer_steps;  ///< its own
+    std::map<std::string, WantedSecret> secrets, agents;
+};
+
+}  // namespace lazybuild::graph

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names and values in the order in which they were first set: an environment, or ARGs.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace lazybuild::graph {
+
+class Variables {
+  public:
+    /// A name that is known keeps its place.
+    void set(std::string_view name, std::string_view value);
+    /// "NAME=value"; without a '=' the value is empty.
+    void set_line(std::string_view line);
+    /// nullptr when it is not set. Valid until the next set().
+    const std::string* find(std::string_view name) const;
+    std::vector<std::string> names() const;
+    /// "NAME=value" of each.
+    std::vector<std::string> lines() const;
+
+  private:
+    std::vector<std::pair<std::string, std::string>> values_;
+};
+
+}  // namespace lazybuild::graph
