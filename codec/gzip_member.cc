@@ -77,9 +77,9 @@ struct MemberCompressor::Small {
     std::size_t room_bytes = 0;
 };
 
-MemberCompressor::MemberCompressor(int level) {
+MemberCompressor::MemberCompressor(int level, Portable portable) {
     ASSERT(level >= kMemberLevelMin && level <= kMemberLevelMax);
-    if (level <= kGzipLevelMax) {
+    if (level <= kGzipLevelMax && portable == Portable::no) {
         fast_ = std::make_unique<Fast>(level);
     } else {
         small_ = std::make_unique<Small>(level);

@@ -22,8 +22,10 @@ inline constexpr int kMemberLevelDefault = 5;
 /// Threads: one at a time.
 class MemberCompressor {
   public:
-    /// `level`: kMemberLevelMin to kMemberLevelMax.
-    explicit MemberCompressor(int level);
+    enum class Portable : bool { no, yes };
+    /// `level`: kMemberLevelMin to kMemberLevelMax. Portable: libdeflate at every level, so that
+    /// the bytes do not depend on the CPU.
+    explicit MemberCompressor(int level, Portable portable = Portable::no);
     ~MemberCompressor();
     MemberCompressor(const MemberCompressor&) = delete;
     MemberCompressor& operator=(const MemberCompressor&) = delete;

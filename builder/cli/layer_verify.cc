@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "builder/image/layer_unpack.h"
+#include "codec/layer_unpack.h"
 
 namespace lazybuild::cli {
 namespace {
@@ -91,7 +91,7 @@ void LayerVerifier::start_reading() {
             walk_.begin_member(member_);
             return Result<void>{};
         },
-        image::kLayerTarBytesMax);
+        codec::kLayerTarBytesMax);
 }
 
 Result<void> LayerVerifier::write(ByteView bytes) {
@@ -228,7 +228,7 @@ std::optional<codec::Digest> LayerVerifier::finish() {
 
 struct TarDigester::State {
     DigestSink tar;
-    image::LayerUnpacker unpacker{tar};
+    codec::LayerUnpacker unpacker{tar};
     bool failed = false;
 };
 

@@ -10,10 +10,10 @@
 #include <utility>
 
 #include "builder/image/layer_inspection.h"
-#include "builder/image/layer_unpack.h"
 #include "builder/image/work.h"
 #include "codec/chain_tree.h"
 #include "codec/digest_sink.h"
+#include "codec/layer_unpack.h"
 #include "codec/media_type.h"
 
 namespace lazybuild::image {
@@ -131,10 +131,6 @@ io::Task<Result<LayerConverter::Outcome>> LayerConverter::convert_once(codec::De
             .code = std::errc::not_supported,
             .message = fmt::format("\"{}\" is no type of layer that is known", layer.media_type)});
     }
-    if (*compression == codec::Compression::zstd) {
-        co_return fail(Error{.code = std::errc::not_supported,
-                             .message = "it is compressed with zstd, which cannot be read yet"});
-    }
     const bool passed = co_await io::or_return(co_await pass_through(layer));
     if (passed) {
         layer.media_type = codec::oci_equivalent(layer.media_type);
@@ -181,7 +177,7 @@ io::Task<Result<std::optional<LayerConverter::Written>>> LayerConverter::write_i
     PatientSink sink{blob.fd(), session_.wait().cancel};
     const std::unique_ptr<codec::LayerStream> stream =
         format_.writer->stream(options_, workers_, budget_, sink);
-    LayerUnpacker unpacker{*stream};
+    codec::LayerUnpacker unpacker{*stream};
     const Result<void> pumped =
         co_await stream_blob(session_, source_, layer, unpacker, session_.wait());
     auto finish = [&pumped, &unpacker, &stream]() -> Result<codec::WrittenLayer> {
@@ -209,7 +205,7 @@ io::Task<Result<LayerConverter::Written>> LayerConverter::write_in_new_order(
     SpoolFile tar = co_await io::or_return(SpoolFile::create(session_.temporary_directory()));
     PatientSink tar_sink{tar.fd(), session_.wait().cancel};
     codec::DigestSink tar_digest{&tar_sink};
-    LayerUnpacker unpacker{tar_digest};
+    codec::LayerUnpacker unpacker{tar_digest};
     co_await io::or_return(
         co_await stream_blob(session_, source_, layer, unpacker, session_.wait()));
     co_await io::or_return(unpacker.finish());

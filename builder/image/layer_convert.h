@@ -37,7 +37,7 @@ class LayerConverter {
     LayerConverter(Session& session, ImageSource& source, ImageTarget& target,
                    const codec::LayerFormat& format, codec::LayerOptions options);
 
-    /// `diff_id` is the config's for this layer. Errors: not_supported for zstd and for what is no
+    /// `diff_id` is the config's for this layer. Errors: not_supported for what is no
     /// layer; bad_message for a damaged blob or another diffID; those of source and target.
     io::Task<Result<ConvertedLayer>> convert(codec::Descriptor layer, codec::Digest diff_id);
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bytes are collected into batches, each a run of the disk. A sealed batch is written with one call
-// and its files are hashed side by side, by a worker or, where all of those are busy, by the caller
-// itself when it has to wait for the batch: so a caller that is a worker never waits for one that
-// cannot come. Digests are put into the tree at the end, because the tree is what is built first.
+// and its files are hashed side by side. Digests are put into the tree at the end, because the tree
+// is what is built first.
 #include "snapshotter/store/disk_writer.h"
 
 #include <fcntl.h>
@@ -10,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <utility>
 
 #include "base/file.h"
@@ -30,41 +28,11 @@ constexpr std::uint64_t kLargeFileBytes = 1 << 20;
 
 }  // namespace
 
-struct DiskWriter::Batch {
-    struct Part {
-        std::size_t file = 0;  // of files_
-        std::size_t begin_bytes = 0;
-        std::size_t size_bytes = 0;
-    };
-
-    std::uint64_t disk_offset_bytes = 0;
-    Bytes bytes;
-    std::vector<Part> parts;  // whole files
-    std::vector<codec::Digest> digests;
-    Result<void> result;
-
-    std::atomic<bool> taken = false;
-    std::mutex mutex;  // guards done
-    std::condition_variable changed;
-    bool done = false;
-};
-
 DiskWriter::DiskWriter(std::string directory, Fd disk, Workers& workers)
     : directory_(std::move(directory)),
       disk_(std::move(disk)),
-      workers_(workers),
-      open_(std::make_shared<Batch>()),
-      large_file_(workers) {}
-
-// What a worker has begun, it ends before the descriptor goes; the rest it finds taken.
-DiskWriter::~DiskWriter() {
-    for (const std::shared_ptr<Batch>& batch : sealed_) {
-        if (batch->taken.exchange(true)) {
-            std::unique_lock lock(batch->mutex);
-            batch->changed.wait(lock, [&batch] { return batch->done; });
-        }
-    }
-}
+      large_file_(workers),
+      batches_(workers) {}
 
 Result<std::unique_ptr<DiskWriter>> DiskWriter::create(std::string directory, Workers& workers) {
     TRY(Fd disk, open_file(disk_path(directory), O_RDWR | O_CREAT | O_EXCL, 0600));
@@ -92,7 +60,7 @@ Result<void> DiskWriter::begin(codec::LayerEntry entry) {
                             .blob_offset_bytes = disk_end_bytes_,
                             .blob_size_bytes = size_bytes});
     CHECK_OK(builder_.add(std::move(entry)));
-    const std::uint64_t begin_bytes = align_up(open_->bytes.size(), codec::kDiskAlignment);
+    const std::uint64_t begin_bytes = align_up(open_.bytes.size(), codec::kDiskAlignment);
     if (size_bytes < kLargeFileBytes && begin_bytes + size_bytes > kBatchBytes) {
         CHECK_OK(seal());
     }
@@ -101,12 +69,12 @@ Result<void> DiskWriter::begin(codec::LayerEntry entry) {
     file_size_bytes_ = size_bytes;
     file_rest_bytes_ = size_bytes;
     // The gap behind the file before: zeros that cost no block.
-    open_->bytes.resize(align_up(open_->bytes.size(), codec::kDiskAlignment));
+    open_.bytes.resize(align_up(open_.bytes.size(), codec::kDiskAlignment));
     return {};
 }
 
 std::uint64_t DiskWriter::room() const {
-    return kBatchBytes - std::min(kBatchBytes, open_->bytes.size());
+    return kBatchBytes - std::min(kBatchBytes, open_.bytes.size());
 }
 
 Result<void> DiskWriter::payload(ByteView bytes) {
@@ -123,7 +91,7 @@ Result<void> DiskWriter::payload(ByteView bytes) {
         }
         const std::size_t count = std::min<std::uint64_t>(bytes.size(), room());
         const auto end = bytes.begin() + static_cast<std::ptrdiff_t>(count);
-        open_->bytes.insert(open_->bytes.end(), bytes.begin(), end);
+        open_.bytes.insert(open_.bytes.end(), bytes.begin(), end);
         bytes = bytes.subspan(count);
         file_rest_bytes_ -= count;
         if (file_rest_bytes_ == 0) {
@@ -138,62 +106,49 @@ Result<void> DiskWriter::end_file() {
         files_.back().content = large_file_.finish();
         return {};
     }
-    open_->parts.push_back({.file = files_.size() - 1,
-                            .begin_bytes = open_->bytes.size() - file_size_bytes_,
-                            .size_bytes = file_size_bytes_});
+    open_.parts.push_back({.file = files_.size() - 1,
+                           .begin_bytes = open_.bytes.size() - file_size_bytes_,
+                           .size_bytes = file_size_bytes_});
     return {};
 }
 
 // The next batch begins where this one ends, or at the next file.
 Result<void> DiskWriter::seal() {
-    std::shared_ptr<Batch> batch = std::exchange(open_, std::make_shared<Batch>());
-    const std::uint64_t end_bytes = batch->disk_offset_bytes + batch->bytes.size();
-    open_->disk_offset_bytes =
+    Batch batch = std::exchange(open_, Batch{});
+    const std::uint64_t end_bytes = batch.disk_offset_bytes + batch.bytes.size();
+    open_.disk_offset_bytes =
         file_rest_bytes_ > 0 ? end_bytes : align_up(end_bytes, codec::kDiskAlignment);
-    if (batch->bytes.empty()) {
+    if (batch.bytes.empty()) {
         return {};
     }
-    open_->bytes.reserve(kBatchBytes);
-    sealed_.push_back(batch);
-    workers_.submit([batch, disk = disk_.get()] {
-        if (!batch->taken.exchange(true)) {
-            carry_out(*batch, disk);
-        }
-    });
+    open_.bytes.reserve(kBatchBytes);
+    batches_.submit(
+        [sealed = std::move(batch), disk = disk_.get()] { return carry_out(sealed, disk); });
     return collect(kBatchesMax);
 }
 
-void DiskWriter::carry_out(Batch& batch, int disk) {
+DiskWriter::Hashed DiskWriter::carry_out(const Batch& batch, int disk) {
     std::vector<ByteView> messages;
     messages.reserve(batch.parts.size());
-    for (const Batch::Part& part : batch.parts) {
+    for (const Part& part : batch.parts) {
         messages.push_back(ByteView{batch.bytes}.subspan(part.begin_bytes, part.size_bytes));
     }
-    batch.digests.resize(messages.size());
-    codec::sha256_each(messages, batch.digests);
-    batch.result = pwrite_all(disk, batch.bytes, batch.disk_offset_bytes);
-    batch.bytes = Bytes{};
-    const std::lock_guard lock(batch.mutex);
-    batch.done = true;
-    batch.changed.notify_all();
+    Hashed hashed{.parts = batch.parts, .contents = {}, .written = {}};
+    hashed.contents.resize(messages.size());
+    codec::sha256_each(messages, hashed.contents);
+    hashed.written = pwrite_all(disk, batch.bytes, batch.disk_offset_bytes);
+    return hashed;
 }
 
 /// Takes the results of batches, the oldest first, until at most `batches_max` are under way.
 Result<void> DiskWriter::collect(std::size_t batches_max) {
-    while (sealed_.size() > batches_max) {
-        const std::shared_ptr<Batch> batch = sealed_.front();
-        sealed_.pop_front();
-        if (!batch->taken.exchange(true)) {
-            carry_out(*batch, disk_.get());
-        } else {
-            std::unique_lock lock(batch->mutex);
-            batch->changed.wait(lock, [&batch] { return batch->done; });
+    while (batches_.size() > batches_max) {
+        Hashed hashed = batches_.take();
+        if (!hashed.written) {
+            return fail(std::move(hashed.written).error().context(disk_path(directory_)));
         }
-        if (!batch->result) {
-            return fail(std::move(batch->result).error().context(disk_path(directory_)));
-        }
-        for (std::size_t i = 0; i < batch->parts.size(); ++i) {
-            files_[batch->parts[i].file].content = batch->digests[i];
+        for (std::size_t i = 0; i < hashed.parts.size(); ++i) {
+            files_[hashed.parts[i].file].content = hashed.contents[i];
         }
     }
     return {};

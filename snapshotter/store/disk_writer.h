@@ -7,11 +7,8 @@
 // and tree (codec/tree_index.h). There is no chunk table: no byte is ever fetched.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +19,7 @@
 #include "base/workers.h"
 #include "codec/digest.h"
 #include "codec/file_tree.h"
+#include "codec/ordered_jobs.h"
 #include "codec/strand_digest.h"
 
 namespace lazybuild::store {
@@ -46,7 +44,6 @@ class DiskWriter {
     /// `directory` is there and empty, and stays the caller's; so does what is in it after an
     /// Error. `workers` outlives the writer.
     static Result<std::unique_ptr<DiskWriter>> create(std::string directory, Workers& workers);
-    ~DiskWriter();
     DiskWriter(const DiskWriter&) = delete;
     DiskWriter& operator=(const DiskWriter&) = delete;
 
@@ -68,7 +65,22 @@ class DiskWriter {
         std::uint64_t disk_offset_bytes = 0;
         codec::Digest content;
     };
-    struct Batch;
+    struct Part {
+        std::size_t file = 0;  // of files_
+        std::size_t begin_bytes = 0;
+        std::size_t size_bytes = 0;
+    };
+    /// A run of the disk, and the whole files in it.
+    struct Batch {
+        std::uint64_t disk_offset_bytes = 0;
+        Bytes bytes;
+        std::vector<Part> parts;
+    };
+    struct Hashed {
+        std::vector<Part> parts;
+        std::vector<codec::Digest> contents;  // of the parts
+        Result<void> written;
+    };
 
     DiskWriter(std::string directory, Fd disk, Workers& workers);
 
@@ -76,22 +88,21 @@ class DiskWriter {
     Result<void> end_file();
     Result<void> seal();
     Result<void> collect(std::size_t batches_max);
-    static void carry_out(Batch& batch, int disk);
+    static Hashed carry_out(const Batch& batch, int disk);
     Result<std::shared_ptr<codec::FileTree>> finish_tree();
     Result<void> write_metadata(const codec::FileTree& tree, const codec::Digest& identity,
                                 bool durable) const;
 
     const std::string directory_;
     const Fd disk_;
-    Workers& workers_;
     codec::FileTreeBuilder builder_;
     std::vector<File> files_;           // in the order of the disk
     std::uint64_t disk_end_bytes_ = 0;  // of the files whose entries have come
     std::uint64_t file_size_bytes_ = 0;
     std::uint64_t file_rest_bytes_ = 0;
-    std::shared_ptr<Batch> open_;
-    std::deque<std::shared_ptr<Batch>> sealed_;
+    Batch open_;
     codec::StrandDigest large_file_;  // a file that one batch does not hold
+    codec::OrderedJobs<Hashed> batches_;
 };
 
 }  // namespace lazybuild::store

@@ -6,6 +6,7 @@
 #include "builder/cli/cmd_copy.h"
 #include "builder/cli/cmd_inspect.h"
 #include "codec/oci_config.h"
+#include "codec/zstd.h"
 #include "tests/support/docker_registry.h"
 #include "tests/support/image_fixture.h"
 
@@ -216,16 +217,30 @@ TEST_F(ConvertTest, of_a_cut_off_gzip_stream_fails) {
     EXPECT_FALSE(manifest_in(out_, "out"));
 }
 
-TEST_F(ConvertTest, refuses_zstd_layers_and_says_so) {
+TEST_F(ConvertTest, makes_of_a_zstd_layer_what_it_makes_of_the_same_tar_in_gzip) {
+    ASSERT_EQ(convert(args()), ExitCode::done) << console_.notes;
+    const auto expected = manifest_in(out_, "out");
+    directory_.run("gunzip -c < " + layout_.blob_path(lower_.blob.digest) + " > lower.tar");
+    Bytes frame;
+    codec::ZstdFrameCompressor{codec::kZstdLevelDefault}.append(
+        as_bytes(directory_.read("lower.tar")), frame);
     TestLayer zstd = lower_;
+    zstd.blob = layout_.add(as_text(frame));
     zstd.media_type = codec::media_type::kOciLayerZstd;
-    set_image({zstd});
-    EXPECT_EQ(convert(args()), ExitCode::failed);
-    EXPECT_TRUE(console_.noted("zstd")) << console_.notes;
-    // Also when the media type says otherwise.
-    TestLayer hidden = upper_;
-    hidden.blob = layout_.add(std::string_view{"\x28\xb5\x2f\xfd and more of it", 20});
-    set_image({lower_, hidden});
+    set_image({zstd, upper_});
+    ConvertArgs again = args();
+    again.target = "oci:" + (directory_ / "again") + ":out";
+    ASSERT_EQ(convert(again), ExitCode::done) << console_.notes;
+    const auto found = manifest_in(directory_ / "again", "out");
+    ASSERT_TRUE(found && expected);
+    EXPECT_EQ(found->layers[0].digest, expected->layers[0].digest);
+    EXPECT_EQ(found->layers[0].media_type, codec::media_type::kOciLayerGzip);
+}
+
+TEST_F(ConvertTest, refuses_what_only_begins_like_zstd) {
+    TestLayer broken = upper_;
+    broken.blob = layout_.add(std::string_view{"\x28\xb5\x2f\xfd and more of it", 20});
+    set_image({lower_, broken});
     EXPECT_EQ(convert(args()), ExitCode::failed);
     EXPECT_TRUE(console_.noted("zstd")) << console_.notes;
 }
