@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <libmount/libmount.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include <set>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "base/fd.h"
@@ -151,6 +153,22 @@ Result<Result<void>> mount_loop_devices(const ErofsMount& mount) {
     return image.set_read_ahead(kReadAheadKib);
 }
 
+Result<void> mount_with(const OverlayMount& mount, const std::string& options) {
+    constexpr std::string_view kVolatile = ",volatile";
+    const unsigned long flags = mount.upper.empty() ? MS_RDONLY : 0;
+    const char* const target = mount.target.c_str();
+    if (mount.scratch && !mount.upper.empty() &&
+        options.size() + kVolatile.size() <= kMountOptionsBytesMax &&
+        ::mount("overlay", target, "overlay", flags, (options + std::string{kVolatile}).c_str()) ==
+            0) {
+        return {};
+    }
+    if (::mount("overlay", target, "overlay", flags, options.c_str()) != 0) {
+        return fail(errno_error(fmt::format("mount overlay ({}) on {}", options, mount.target)));
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<void> mount_erofs(const ErofsMount& mount) {
@@ -177,17 +195,27 @@ Result<void> mount_overlay(const OverlayMount& mount) {
     if (!mount.upper.empty()) {
         options += fmt::format(",upperdir={},workdir={}", mount.upper, mount.work);
     }
+    if (mount.scratch) {
+        options += ",metacopy=off";
+    }
     if (options.size() > kMountOptionsBytesMax) {
         return fail(
             over_limit(fmt::format("overlay of {} layers: {} bytes of mount options, the "
                                    "kernel takes {}",
                                    mount.lowers.size(), options.size(), kMountOptionsBytesMax)));
     }
-    const unsigned long flags = mount.upper.empty() ? MS_RDONLY : 0;
-    if (::mount("overlay", mount.target.c_str(), "overlay", flags, options.c_str()) != 0) {
-        return fail(errno_error(fmt::format("mount overlay ({}) on {}", options, mount.target)));
+    if (mount.lowers_directory.empty()) {
+        return mount_with(mount, options);
     }
-    return {};
+    // On a thread of its own, because the working directory changes.
+    Result<void> mounted;
+    std::thread{[&] {
+        const char* const directory = mount.lowers_directory.c_str();
+        mounted = ::unshare(CLONE_FS) != 0 || ::chdir(directory) != 0
+                      ? fail(errno_error("enter " + mount.lowers_directory))
+                      : mount_with(mount, options);
+    }}.join();
+    return mounted;
 }
 
 Result<void> unmount(const std::string& target, UnmountMode mode) {

@@ -40,6 +40,12 @@ struct OverlayMount {
     std::vector<std::string> lowers;  ///< topmost first
     std::string upper, work;          ///< both empty: read-only
     std::string target;
+    /// What the lowers' names are relative to, so that hundreds of them fit into overlay's one page
+    /// of options; "": nothing, they are absolute.
+    std::string lowers_directory = {};
+    /// The upper directory is thrown away some time: nothing of it is made durable, where the
+    /// kernel can do that (Linux 5.10), and each file in it is whole.
+    bool scratch = false;
 };
 /// Overlayfs as the daemon's users mount it: redirect_dir=nofollow, index=off.
 Result<void> mount_overlay(const OverlayMount& mount);

@@ -2,13 +2,10 @@
 #include "builder/cli/served_image.h"
 
 #include <fmt/format.h>
-#include <sched.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <ranges>
 #include <span>
-#include <thread>
 #include <utility>
 
 #include "base/file.h"
@@ -18,20 +15,6 @@
 
 namespace lazybuild::cli {
 namespace {
-
-/// Mounts an overlay whose directories are named relative to `base`, so that many layers fit into
-/// overlay's one page of options. A thread of its own, because the working directory changes.
-Result<void> mount_overlay_in(const std::string& base, const fuse::OverlayMount& overlay) {
-    Result<void> mounted;
-    std::thread{[&] {
-        if (::unshare(CLONE_FS) != 0 || ::chdir(base.c_str()) != 0) {
-            mounted = fail(errno_error("enter " + base));
-            return;
-        }
-        mounted = fuse::mount_overlay(overlay);
-    }}.join();
-    return mounted;
-}
 
 /// The topmost mount of `target`, if there is one.
 Result<std::optional<fuse::MountEntry>> mount_at(const std::string& target) {
@@ -96,14 +79,15 @@ Result<void> ServedImage::mount_layers() {
 
 Result<void> ServedImage::mount(const std::string& target) {
     CHECK_OK(mount_layers());
-    fuse::OverlayMount overlay{.lowers = {}, .upper = {}, .work = {}, .target = target};
+    fuse::OverlayMount overlay{
+        .lowers = {}, .upper = {}, .work = {}, .target = target, .lowers_directory = state_.path()};
     // Without an upper directory overlayfs wants two lower ones: an empty one is always the lowest.
     const std::size_t count = layers_.size() + 1;
     for (std::size_t i = 0; i < count; ++i) {
         overlay.lowers.push_back(MountState::layer_mount_point(i));
     }
     CHECK_OK(make_directories(state_.path() + "/" + overlay.lowers.back()));
-    CHECK_OK(mount_overlay_in(state_.path(), overlay));
+    CHECK_OK(fuse::mount_overlay(overlay));
     target_ = target;
     TRY(const std::optional<fuse::MountEntry> entry, mount_at(target));
     if (!entry) {

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// <root>/layers: one directory for each layer that is here as a whole, named by its id. Layers come
+// to it by a rename, and leave it by one; between, nothing changes them.
+//
+// Threads: any. Processes: any number of them.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "builder/layers/disk_layer.h"
+#include "builder/layers/erofs_choice.h"
+#include "builder/layers/layer.h"
+#include "builder/layers/layer_store.h"
+
+namespace lazybuild::layers {
+
+class LayerPlaces {
+  public:
+    LayerPlaces(const std::string& root, std::shared_ptr<ErofsChoice> erofs)
+        : directory_(root + "/layers"), erofs_(std::move(erofs)) {}
+
+    /// nullptr: it is not here. Of a base layer: its blob's size.
+    Result<LayerPointer> find(const codec::Digest& id, std::uint64_t blob_bytes = 0);
+
+    /// Renames `staged`, whose files are durable, into its place, or removes it when the layer is
+    /// there already. On the same file system as the root.
+    Result<LayerPointer> place(const std::string& staged, DiskLayer::Options options);
+
+    /// Moves the layer's directory away, to `trash`: what is there does not exist yet. Missing is
+    /// fine. Errors: device_or_resource_busy.
+    Result<void> remove(const codec::Digest& id, const std::string& trash);
+
+    Result<std::vector<LayerUsage>> usage() const;
+
+  private:
+    std::string path_of(const codec::Digest& id) const { return directory_ + "/" + id.hex(); }
+    Result<LayerPointer> open(DiskLayer::Options options);
+
+    const std::string directory_;
+    const std::shared_ptr<ErofsChoice> erofs_;
+    std::mutex mutex_;                                    // guards open_
+    std::map<codec::Digest, std::weak_ptr<Layer>> open_;  ///< so that their trees are read once
+};
+
+}  // namespace lazybuild::layers
