@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Directories that outlive the steps that fill them (RUN --mount=type=cache):
+//
+//   <root>/cache-mounts/<hex>/      of the SHA-256 of what the cache is known by
+//     tree, tree-1, …               what steps see; more than one where sharing is private
+//     lock, lock-1, …               flock: shared by steps that share, exclusive for one that locks
+//
+// Nothing that a Dockerfile says becomes a path, and steps see the trees alone, so that no link in
+// one can lead to another place of the host. Works between processes as within one.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "builder/graph/step.h"
+#include "builder/layers/file_source.h"
+#include "snapshotter/io/wait.h"
+
+namespace lazybuild::exec {
+
+/// What a cache begins with.
+struct CacheSeed {
+    std::string identity;  ///< of what it is taken from: Snapshot::id
+    layers::FileSource* files = nullptr;
+    std::string source;  ///< a directory in it, clean, relative
+};
+
+struct CacheRequest {
+    std::string root;  ///< of the layer store
+    const graph::RunMount& mount;
+    std::optional<CacheSeed> seed;
+    io::CancelToken cancel;
+};
+
+/// Names the cache: same key, same directory. Steps that want several take them in this order, or
+/// they could wait for each other.
+codec::Digest cache_key(const CacheRequest& request);
+
+/// A cache that a step may use: until it goes, nobody has it otherwise than its sharing allows.
+struct CacheMount {
+    Fd lock;
+    Fd tree;  ///< O_PATH
+};
+
+/// Waits for others as its sharing demands. A new tree has the mount's mode, uid and gid, and its
+/// seed's files. Errors: operation_canceled; those of making it.
+Result<CacheMount> acquire_cache(const CacheRequest& request);
+
+/// Copies a directory of `files` into the empty directory `target`: what a seed is. Device nodes
+/// and FIFOs are left out.
+Result<void> copy_tree(layers::FileSource& files, const std::string& source, int target);
+
+}  // namespace lazybuild::exec
