@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/workers.h"
 #include "builder/graph/step.h"
 #include "builder/image/session.h"
 #include "builder/layers/file_source.h"
@@ -22,14 +23,31 @@ namespace lazybuild::files {
 
 struct LocalContextOptions {
     std::string directory;
-    std::string ignore_text;  ///< contents of the ignore file; "" for none
-    std::string ignore_name;  ///< for messages: ".dockerignore"
-    std::string stat_index;   ///< path of the database; "" for none
+    std::string ignore_text;     ///< contents of the ignore file; "" for none
+    std::string ignore_name;     ///< for messages: ".dockerignore"
+    std::string stat_index;      ///< path of the database, made when missing; "" for none
+    Workers* workers = nullptr;  ///< help to hash; outlive the context; nullptr: nobody does
 };
+/// What it returns may be called from any threads at once. The stat index is written when it goes.
+/// Sockets are left out, and of xattrs all but user.*, security.capability and POSIX ACLs.
 /// Errors: not_a_directory and those of opening it; bad_message for the ignore file, with its line.
 Result<std::unique_ptr<layers::FileSource>> open_local_context(const LocalContextOptions& options);
 
-/// An archive (plain, gzip, bzip2, xz, zstd), unpacked below `directory` (a build directory).
+struct IgnoreFile {
+    std::string name;  ///< as messages say it: ".dockerignore"
+    std::string text;
+};
+/// The ignore file of a local context, the first of these that is there: `chosen` (--ignorefile, a
+/// path; it must be), "<dockerfile>.dockerignore", and in the context ".containerignore" and
+/// ".dockerignore". nullopt when there is none. `dockerfile`: its path, "" for one that has none.
+/// Errors: those of reading it; over_limit.
+Result<std::optional<IgnoreFile>> find_ignore_file(const std::string& context,
+                                                   const std::string& dockerfile,
+                                                   const std::string& chosen);
+
+/// An archive (plain, gzip, bzip2, xz, zstd). Its names stay names: nothing is unpacked; its bytes
+/// are kept in one file without a name in `directory`, as long as what is returned.
+/// Errors: bad_message for what is none, over_limit, errno.
 Result<std::unique_ptr<layers::FileSource>> open_tar_context(ByteSource& archive,
                                                              const std::string& directory);
 

@@ -52,6 +52,16 @@ class FileSource {
     virtual Result<std::vector<std::string>> list(std::string_view path) = 0;
     /// Of a regular file.
     virtual Result<ContentDigest> digest(std::string_view path) = 0;
+    /// Of many regular files, in their order: whoever can does that with several threads.
+    virtual Result<std::vector<ContentDigest>> digests(const std::vector<std::string>& paths) {
+        std::vector<ContentDigest> all;
+        all.reserve(paths.size());
+        for (const std::string& path : paths) {
+            TRY(const ContentDigest one, digest(path));
+            all.push_back(one);
+        }
+        return all;
+    }
     /// A regular file's bytes. The source outlives what it returns.
     virtual Result<std::unique_ptr<ByteSource>> open(std::string_view path) = 0;
     /// Why there is nothing at `path` though the user may expect it: "excluded by .dockerignore

@@ -96,6 +96,11 @@ Result<void> Statement::run() {
     return {};
 }
 
+void Statement::reset() {
+    sqlite3_reset(statement_.get());  // what it returns is the failure of the run before
+    bind_code_ = SQLITE_OK;
+}
+
 bool Statement::is_null(int column) const {
     return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
 }

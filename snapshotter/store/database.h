@@ -36,6 +36,8 @@ class Statement {
     Result<bool> step();
     /// For statements that return no row.
     Result<void> run();
+    /// Makes it ready to be bound and run once more.
+    void reset();
 
     /// Columns of the current row, counted from 0.
     bool is_null(int column) const;
