@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "builder/layers/image_layer_ids.h"
+
 #include <fmt/format.h>
 
 #include "builder/layers/layer_store.h"
@@ -6,30 +8,27 @@
 #include "codec/sha256.h"
 
 namespace lazybuild::layers {
-namespace {
 
-/// As the manifest annotates it, in the way of the layer's format; "" when there is none.
-std::string toc_digest(const codec::Descriptor& layer) {
+std::optional<codec::Digest> annotated_toc(const codec::Descriptor& layer) {
     const codec::LayerFormat* const format = codec::layer_format_for(layer.media_type);
     if (format == nullptr) {
-        return "";
+        return std::nullopt;
     }
     const auto found = layer.annotations.find(std::string{format->toc_annotation});
     if (found == layer.annotations.end()) {
-        return "";
+        return std::nullopt;
     }
     const auto digest = codec::Digest::parse(found->second);
-    return digest ? digest->text() : "";
+    return digest ? std::optional{*digest} : std::nullopt;
 }
-
-}  // namespace
 
 std::vector<codec::Digest> image_layer_ids(const codec::Manifest& manifest) {
     std::vector<codec::Digest> ids;
     ids.reserve(manifest.layers.size());
     for (const codec::Descriptor& layer : manifest.layers) {
+        const std::optional<codec::Digest> toc = annotated_toc(layer);
         const std::string text =
-            fmt::format("lazybuild base 1\n{}\n{}", layer.digest.text(), toc_digest(layer));
+            fmt::format("lazybuild base 1\n{}\n{}", layer.digest.text(), toc ? toc->text() : "");
         ids.push_back(codec::sha256(as_bytes(text)));
     }
     return ids;

@@ -107,13 +107,12 @@ Result<std::vector<LayerBlob>> LayerRecords::blobs(const codec::Digest& layer) {
     return found;
 }
 
-Result<void> LayerRecords::add_blob(const codec::Digest& layer, const LayerBlob& blob) {
-    const std::lock_guard lock(mutex_);
+Result<void> LayerRecords::insert_blob(const codec::Digest& layer, const LayerBlob& blob,
+                                       std::string_view on_conflict) {
     TRY(store::Statement statement,
-        database_.prepare(
-            "INSERT INTO layer_blobs VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"
-            " ON CONFLICT DO UPDATE SET descriptor = ?3, diff_id = ?4, compression = ?5,"
-            " level = ?6, from_base = max(from_base, ?7)"));
+        database_.prepare(fmt::format(
+            "INSERT INTO layer_blobs VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO {}",
+            on_conflict)));
     return statement.bind(1, layer.text())
         .bind(2, blob.descriptor.digest.text())
         .bind(3, codec::json_text(blob.descriptor.json()))
@@ -122,6 +121,36 @@ Result<void> LayerRecords::add_blob(const codec::Digest& layer, const LayerBlob&
         .bind(6, std::int64_t{blob.level})
         .bind(7, std::int64_t{blob.from_base})
         .run();
+}
+
+Result<void> LayerRecords::insert_origin(const codec::Digest& blob, const store::Origin& origin) {
+    TRY(store::Statement statement,
+        database_.prepare("INSERT INTO layer_origins(blob, kind, host, path)"
+                          " VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING"));
+    return statement.bind(1, blob.text())
+        .bind(2, std::int64_t{std::to_underlying(origin.kind)})
+        .bind(3, std::string_view{origin.host})
+        .bind(4, std::string_view{origin.path})
+        .run();
+}
+
+Result<void> LayerRecords::add_blob(const codec::Digest& layer, const LayerBlob& blob) {
+    const std::lock_guard lock(mutex_);
+    return insert_blob(layer, blob,
+                       "UPDATE SET descriptor = ?3, diff_id = ?4, compression = ?5, level = ?6,"
+                       " from_base = max(from_base, ?7)");
+}
+
+// In one transaction, which writes nothing when all is known: most builds begin with this.
+Result<void> LayerRecords::add_base_blobs(const std::vector<BaseBlob>& blobs,
+                                          const store::Origin& origin) {
+    const std::lock_guard lock(mutex_);
+    TRY(store::Transaction transaction, store::Transaction::begin(database_));
+    for (const auto& [layer, blob] : blobs) {
+        CHECK_OK(insert_blob(layer, blob, "NOTHING"));
+        CHECK_OK(insert_origin(blob.descriptor.digest, origin));
+    }
+    return transaction.commit();
 }
 
 Result<std::vector<store::Origin>> LayerRecords::origins(const codec::Digest& blob) {
@@ -148,14 +177,7 @@ Result<std::vector<store::Origin>> LayerRecords::origins(const codec::Digest& bl
 
 Result<void> LayerRecords::add_origin(const codec::Digest& blob, const store::Origin& origin) {
     const std::lock_guard lock(mutex_);
-    TRY(store::Statement statement,
-        database_.prepare("INSERT INTO layer_origins(blob, kind, host, path)"
-                          " VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING"));
-    return statement.bind(1, blob.text())
-        .bind(2, std::int64_t{std::to_underlying(origin.kind)})
-        .bind(3, std::string_view{origin.host})
-        .bind(4, std::string_view{origin.path})
-        .run();
+    return insert_origin(blob, origin);
 }
 
 Result<std::optional<LayerRecords::Unpacked>> LayerRecords::unpacked(const codec::Digest& layer) {

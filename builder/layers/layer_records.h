@@ -9,6 +9,8 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -31,6 +33,10 @@ class LayerRecords {
     Result<std::vector<store::Origin>> origins(const codec::Digest& blob);
     Result<void> add_origin(const codec::Digest& blob, const store::Origin& origin);
 
+    /// Blobs of bases, of one image, and where it is; what is known of a blob already stays.
+    using BaseBlob = std::pair<codec::Digest, LayerBlob>;  ///< by the layer's id
+    Result<void> add_base_blobs(const std::vector<BaseBlob>& blobs, const store::Origin& origin);
+
     /// Of a base layer that was unpacked: its diffID, verified, and its blob's size.
     struct Unpacked {
         codec::Digest diff_id;
@@ -45,7 +51,11 @@ class LayerRecords {
   private:
     explicit LayerRecords(store::Database database) : database_(std::move(database)) {}
 
-    std::mutex mutex_;
+    Result<void> insert_blob(const codec::Digest& layer, const LayerBlob& blob,
+                             std::string_view on_conflict);
+    Result<void> insert_origin(const codec::Digest& blob, const store::Origin& origin);
+
+    std::mutex mutex_;  // guards database_
     store::Database database_;
 };
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "builder/layers/base_layers.h"
 #include "builder/layers/blob_places.h"
 #include "builder/layers/build_directory.h"
 #include "builder/layers/chain_trees.h"
@@ -17,6 +18,7 @@
 #include "builder/layers/layer_maker.h"
 #include "builder/layers/layer_places.h"
 #include "builder/layers/layer_records.h"
+#include "builder/layers/lazy_cache.h"
 #include "builder/layers/merged_view.h"
 #include "builder/layers/snapshot_mounts.h"
 
@@ -37,7 +39,13 @@ class OpenStore final : public LayerStore {
           erofs_(std::make_shared<ErofsChoice>(root_)),
           chains_(std::make_shared<ChainTrees>()),
           layers_(root_, erofs_),
-          blobs_(root_) {}
+          blobs_(root_),
+          bases_({.root = root_,
+                  .session = session_,
+                  .places = layers_,
+                  .records = *records_,
+                  .erofs = *erofs_,
+                  .stage = [this] { return staged("base"); }}) {}
 
     const std::string& root() const override { return root_; }
     Result<std::string> build_directory() override;
@@ -89,6 +97,7 @@ class OpenStore final : public LayerStore {
     const std::shared_ptr<ChainTrees> chains_;
     LayerPlaces layers_;
     const BlobPlaces blobs_;
+    BaseLayers bases_;  ///< serves what is mounted in build_, which goes first
 
     std::mutex mutex_;  // guards what follows
     std::optional<BuildDirectory> build_;
@@ -117,10 +126,13 @@ Result<std::unique_ptr<LayerMaker>> OpenStore::make_layer() {
     return PlacedLayerMaker::create(std::move(place), layers_, session_.pool());
 }
 
-Result<Snapshot> OpenStore::open_image(std::shared_ptr<image::ImageSource> /*source*/,
-                                       const image::ImageDocument& /*manifest*/,
-                                       const image::ConfigDocument& /*config*/) {
-    return fail(errno_error("open an image's layers", ENOTSUP));
+Result<Snapshot> OpenStore::open_image(std::shared_ptr<image::ImageSource> source,
+                                       const image::ImageDocument& manifest,
+                                       const image::ConfigDocument& config) {
+    if (!manifest.manifest || manifest.manifest->layers.size() != config.config.diff_ids.size()) {
+        return fail(invalid("an image's layers are asked for without its manifest and config"));
+    }
+    return bases_.open(std::move(source), *manifest.manifest, config.config.diff_ids);
 }
 
 Result<void> OpenStore::keep_blob(const codec::Digest& blob, const std::string& file) {
@@ -145,6 +157,7 @@ Result<Usage> OpenStore::usage() {
     Usage usage;
     TRY(usage.layers, layers_.usage());
     TRY(usage.blobs, blobs_.usage());
+    TRY(usage.lazy, LazyCache::usage(root_));
     return usage;
 }
 
@@ -170,8 +183,9 @@ Result<void> OpenStore::remove_blob(const codec::Digest& blob) {
     return removed;
 }
 
-Result<void> OpenStore::remove_lazy(unsigned /*slot*/) {
-    return {};
+Result<void> OpenStore::remove_lazy(unsigned slot) {
+    TRY(const std::string trash, staged("trash"));
+    return LazyCache::remove(root_, slot, trash);
 }
 
 }  // namespace

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// What names the layers of images, said by their manifest alone: the blob, and the table of
+// contents that the manifest vouches for. (image_layer_ids is in layer_store.h, for all rooms.)
+#pragma once
+
+#include <optional>
+
+#include "codec/digest.h"
+#include "codec/oci_descriptor.h"
+
+namespace lazybuild::layers {
+
+/// The digest of the layer's table of contents, as annotated in the way of the layer's format;
+/// nullopt when there is none, or it is no digest.
+std::optional<codec::Digest> annotated_toc(const codec::Descriptor& layer);
+
+}  // namespace lazybuild::layers

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "builder/layers/lazy_cache.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <optional>
+#include <ranges>
+#include <utility>
+
+#include "base/file.h"
+#include "builder/layers/disk_usage.h"
+#include "builder/layers/file_lock.h"
+#include "snapshotter/store/layer_files.h"
+
+namespace lazybuild::layers {
+namespace {
+
+/// As many builds as may run at once with lazy layers in one root.
+constexpr unsigned kSlotsMax = 1000;
+
+std::string slot_path(const std::string& root, unsigned slot) {
+    return fmt::format("{}/lazy/{}", root, slot);
+}
+
+/// On demand alone: a build does not wait for what it does not read.
+layer::FetchOptions fetch_options() {
+    layer::FetchOptions options;
+    options.prefetch = false;
+    options.background_fill = false;
+    options.keep_index = true;
+    return options;
+}
+
+Result<std::unique_ptr<store::Store>> open_free_slot(const std::string& root) {
+    for (unsigned slot = 0; slot < kSlotsMax; ++slot) {
+        const std::string path = slot_path(root, slot);
+        CHECK_OK(make_directories(path, 0711));
+        auto opened = store::Store::open(path);
+        if (opened || opened.error().code != std::errc::device_or_resource_busy) {
+            return opened;
+        }
+    }
+    return fail(over_limit(fmt::format("{} builds with lazy layers run in {}", kSlotsMax, root)));
+}
+
+Result<void> unmount_stale(const std::string& directory) {
+    TRY(const std::vector<fuse::MountEntry> mounts, fuse::mounts_under(directory));
+    for (const fuse::MountEntry& mount : mounts | std::views::reverse) {
+        CHECK_OK(fuse::unmount(mount.target, fuse::UnmountMode::detach));
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<LazyCache>> LazyCache::open(const std::string& root, image::Session& session,
+                                                   fuse::ErofsBacking backing) {
+    std::shared_ptr<LazyCache> cache{new LazyCache(session, backing)};
+    TRY(cache->store_, open_free_slot(root));
+    CHECK_OK(unmount_stale(cache->store_->root()));
+    CHECK_OK(cache->store_->remove_unknown_directories());
+    TRY(cache->manager_,
+        layer::LayerManager::open(*cache->store_, session.client(), session.reactor(),
+                                  session.pool(), fetch_options(), backing));
+    session.keep(cache);
+    return cache;
+}
+
+Result<bool> LazyCache::knows(const layer::LayerRequest& request) const {
+    TRY(const std::optional<store::LayerRecord> known,
+        store_->find_layer(request.blob, request.toc));
+    return known && known->state != store::LayerState::quarantined;
+}
+
+io::Task<Result<store::LayerId>> LazyCache::resolve(layer::LayerRequest request) {
+    co_return co_await manager_->resolve(std::move(request), session_.wait());
+}
+
+void LazyCache::close() {
+    if (!closed_.exchange(true)) {
+        manager_->close();
+    }
+}
+
+Result<std::vector<LazyUsage>> LazyCache::usage(const std::string& root) {
+    std::vector<LazyUsage> slots;
+    TRY(const std::vector<std::string> names, names_in(root + "/lazy"));
+    for (const std::string& name : names) {
+        unsigned slot = 0;
+        const auto parsed = std::from_chars(name.data(), name.data() + name.size(), slot);
+        const std::string path = slot_path(root, slot);
+        const auto size = measure(path);
+        const auto changed = measure(path + "/meta.db");
+        const auto lock = FileLock::try_exclusive(path + "/lock");
+        if (parsed.ec == std::errc{} && size && lock) {
+            slots.push_back({.slot = slot,
+                             .size_bytes = size->size_bytes,
+                             .used_s = changed ? changed->changed_s : size->changed_s,
+                             .in_use = !lock->has_value()});
+        }
+    }
+    return slots;
+}
+
+Result<void> LazyCache::remove(const std::string& root, unsigned slot, const std::string& trash) {
+    const std::string path = slot_path(root, slot);
+    auto lock = FileLock::try_exclusive(path + "/lock");
+    if (!lock && lock.error().code == std::errc::no_such_file_or_directory) {
+        return {};
+    }
+    TRY(const std::optional<FileLock> held, std::move(lock));
+    if (!held) {
+        return fail(errno_error(path + " is in use", EBUSY));
+    }
+    if (::rename(path.c_str(), trash.c_str()) != 0) {
+        return fail(errno_error("rename " + path));
+    }
+    return remove_tree(trash);
+}
+
+namespace {
+
+Error closed_error(const codec::Digest& id) {
+    return Error{.code = std::errc::operation_canceled,
+                 .message = fmt::format("layer {}: the build has ended", id.text())};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const codec::FileTree>> LazyLayer::tree() {
+    const std::lock_guard lock(mutex_);
+    if (tree_ == nullptr) {
+        TRY(tree_, cache_->manager().tree(number_));
+    }
+    return tree_;
+}
+
+Result<void> LazyLayer::read_disk(std::uint64_t offset_bytes, MutableByteView out) {
+    if (cache_->closed()) {
+        return fail(closed_error(id_));
+    }
+    image::Session& session = cache_->session();
+    return session.wait_for(cache_->manager().read(number_, offset_bytes, out, session.wait()));
+}
+
+Result<void> LazyLayer::mount(const std::string& image, const std::string& target) {
+    if (cache_->closed()) {
+        return fail(closed_error(id_));
+    }
+    TRY(std::string device, cache_->manager().device_path(number_));
+    return fuse::mount_erofs(
+        {.image_path =
+             image.empty() ? store::tree_path(cache_->store().layer_directory(number_)) : image,
+         .device_path = std::move(device),
+         .target = target,
+         .backing = cache_->backing()});
+}
+
+std::uint64_t LazyLayer::failed_reads() const {
+    return cache_->manager().failed_reads(number_);
+}
+
+std::uint64_t LazyLayer::fetched_bytes() const {
+    return cache_->manager().fetched_bytes(number_);
+}
+
+}  // namespace lazybuild::layers
