@@ -43,10 +43,21 @@ struct Output {
     bool oci_media_types = true;
     bool rewrite_timestamps = false;
     bool push_by_digest = false;
+    bool name_canonical = false;         ///< also named by its digest
+    bool store = true;                   ///< image, registry: kept under its names in the store
+    std::optional<bool> platform_split;  ///< local, tar: by default when there are several
+    std::optional<std::int64_t> source_date_epoch_s;  ///< wins over ExportOptions
     std::map<std::string, std::string>
         annotations;  ///< "annotation[-index][…].key" as written, without "annotation"
+
+    /// As buildx: CSV of KEY=VALUE; a bare path is local, "-" is a tar to stdout. `type=docker`
+    /// without dest is for whoever loads it into docker (destination is then "").
     /// Errors: invalid_argument, naming the key and what is allowed.
     static Result<Output> parse(const std::string& text);
+    /// One --annotation: "[manifest|index|manifest-descriptor|index-descriptor[PLATFORM],…:]K=V".
+    Result<void> add_annotation(const std::string& text);
+    /// Of `compression`, when none was asked for.
+    int level() const;
 };
 
 struct ExportOptions {

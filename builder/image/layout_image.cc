@@ -10,40 +10,11 @@
 #include <utility>
 
 #include "base/file.h"
+#include "builder/image/file_stream.h"
 #include "codec/sha256.h"
 
 namespace lazybuild::image {
 namespace {
-
-// A blob's file, read on the pool.
-class FileStream final : public registry::BlobStream {
-  public:
-    FileStream(Fd file, std::uint64_t offset_bytes, std::uint64_t size_bytes, Session& session)
-        : file_(std::move(file)),
-          offset_bytes_(offset_bytes),
-          size_bytes_(size_bytes),
-          session_(session) {}
-
-    io::Task<Result<std::size_t>> read(MutableByteView out, io::Wait wait) override {
-        if (wait.cancel.cancelled()) {
-            co_return fail(Error{.code = std::errc::operation_canceled, .message = "cancelled"});
-        }
-        auto job = [this, out] { return pread_full(file_.get(), out, offset_bytes_); };
-        const std::size_t count = co_await io::or_return(
-            co_await io::run_on(session_.pool(), session_.reactor(), std::move(job)));
-        offset_bytes_ += count;
-        co_return count;
-    }
-
-    std::uint64_t offset_bytes() const override { return offset_bytes_; }
-    std::optional<std::uint64_t> blob_size_bytes() const override { return size_bytes_; }
-
-  private:
-    Fd file_;
-    std::uint64_t offset_bytes_;
-    std::uint64_t size_bytes_;
-    Session& session_;
-};
 
 class LayoutSource final : public ImageSource {
   public:
@@ -83,8 +54,7 @@ class LayoutSource final : public ImageSource {
                                                                       std::uint64_t offset_bytes,
                                                                       io::Wait /*wait*/) override {
         Fd file = co_await io::or_return(layout_.open_blob(blob));
-        co_return std::make_unique<FileStream>(std::move(file), offset_bytes, blob.size_bytes,
-                                               session_);
+        co_return file_stream(std::move(file), offset_bytes, blob.size_bytes, session_);
     }
 
     io::Task<Result<Bytes>> read_range(codec::Digest blob, std::uint64_t offset_bytes,

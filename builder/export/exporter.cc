@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "builder/export/exporter.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/file.h"
+#include "builder/export/archive_output.h"
+#include "builder/export/documents.h"
+#include "builder/export/file_output.h"
+#include "builder/export/image_store.h"
+#include "builder/export/layer_blobs.h"
+#include "builder/export/output_file.h"
+#include "builder/export/parallel.h"
+#include "builder/export/registry_push.h"
+#include "codec/tar.h"
+
+namespace lazybuild::exporter {
+namespace {
+
+// One "#N" of the progress; failed unless it was said to be done.
+class ProgressTask {
+  public:
+    ProgressTask(solve::Progress& progress, std::string_view text)
+        : progress_(progress), id_(progress.begin(text)) {}
+    ProgressTask(const ProgressTask&) = delete;
+    ProgressTask& operator=(const ProgressTask&) = delete;
+    ~ProgressTask() { progress_.end(id_, outcome_, error_); }
+
+    void step(std::string_view what, std::uint64_t current, std::uint64_t total) {
+        progress_.advance(id_, what, current, total);
+    }
+    /// For the result of what the task is about.
+    void close(const Result<void>& result) {
+        if (result) {
+            outcome_ = solve::Outcome::done;
+        } else {
+            error_ = result.error().message;
+            if (result.error().code == std::errc::operation_canceled) {
+                outcome_ = solve::Outcome::cancelled;
+            }
+        }
+    }
+
+  private:
+    solve::Progress& progress_;
+    solve::TaskId id_;
+    solve::Outcome outcome_ = solve::Outcome::failed;
+    std::string error_;
+};
+
+std::string_view title_of(Output::Type type) {
+    switch (type) {
+        case Output::Type::image:
+        case Output::Type::registry: return "exporting to image";
+        case Output::Type::oci: return "exporting to oci image format";
+        case Output::Type::docker: return "exporting to docker image format";
+        case Output::Type::local: return "exporting to client directory";
+        case Output::Type::tar: return "exporting to client tarball";
+        case Output::Type::cacheonly: break;
+    }
+    return "exporting cache";
+}
+
+// "linux_arm_v7"
+std::string platform_directory(const codec::Platform& platform) {
+    std::string text = platform.text();
+    std::ranges::replace(text, '/', '_');
+    return text;
+}
+
+class Export {
+  public:
+    Export(const Output& output, const std::vector<BuiltImage>& images,
+           const ExportOptions& options, layers::LayerStore& store, image::Session& session,
+           solve::Progress& progress);
+
+    Result<void> files();
+    Result<Exported> image();
+
+  private:
+    Result<void> check() const;
+    Result<FinishedImage> finish_image();
+    Result<void> deliver(const FinishedImage& image);
+    Result<void> push_documents(const FinishedImage& image);
+    Result<void> keep(const FinishedImage& image);
+    Result<void> keep_document(const NamedDocument& document);
+    Result<void> each_platform(
+        const std::function<Result<void>(layers::FileSource&, const FileOptions&)>& one);
+    DocumentOptions document_options() const;
+
+    const Output& output_;
+    const std::vector<BuiltImage>& images_;
+    const ExportOptions& options_;
+    layers::LayerStore& store_;
+    image::Session& session_;
+    const std::optional<std::int64_t> epoch_s_;
+    Annotations annotations_;
+    std::vector<std::unique_ptr<RegistryPush>> pushes_;  ///< one for each repository
+    std::string directory_;
+    std::uint64_t files_ = 0;
+    ProgressTask task_;
+
+    friend Result<std::optional<Exported>> lazybuild::exporter::export_output(
+        const Output&, const std::vector<BuiltImage>&, const ExportOptions&, layers::LayerStore&,
+        image::Session&, solve::Progress&);
+};
+
+Export::Export(const Output& output, const std::vector<BuiltImage>& images,
+               const ExportOptions& options, layers::LayerStore& store, image::Session& session,
+               solve::Progress& progress)
+    : output_(output),
+      images_(images),
+      options_(options),
+      store_(store),
+      session_(session),
+      epoch_s_(output.source_date_epoch_s ? output.source_date_epoch_s
+                                          : options.source_date_epoch_s),
+      task_(progress, title_of(output.type)) {}
+
+Result<void> Export::check() const {
+    if (output_.push && output_.names.empty()) {
+        return fail(invalid("tag is needed when pushing to registry: -t HOST/NAME:TAG"));
+    }
+    if (output_.type == Output::Type::docker && images_.size() > 1) {
+        return fail(invalid("type=docker holds an image for one platform; type=oci holds several"));
+    }
+    if (output_.type == Output::Type::docker && output_.destination.empty()) {
+        return fail(invalid("type=docker without dest= is for loading into docker"));
+    }
+    if (output_.rewrite_timestamps && !epoch_s_) {
+        return fail(invalid("rewrite-timestamp=true needs a SOURCE_DATE_EPOCH to rewrite to"));
+    }
+    const bool index = images_.size() > 1 || options_.index;
+    if (annotations_.of_index() && !index) {
+        return fail(
+            invalid("annotations of an index, and there is none: the image is for one platform"));
+    }
+    return {};
+}
+
+DocumentOptions Export::document_options() const {
+    return {.oci_media_types = output_.oci_media_types,
+            .epoch_s = epoch_s_,
+            .squashed = options_.squash,
+            .annotations = annotations_};
+}
+
+// Layers are pushed as soon as they are written.
+Result<FinishedImage> Export::finish_image() {
+    LayerBlobs blobs{store_,
+                     session_,
+                     {.compression = output_.compression,
+                      .level = output_.level(),
+                      .force = output_.force_compression,
+                      .latest_s = output_.rewrite_timestamps ? epoch_s_ : std::nullopt,
+                      .squash = options_.squash}};
+    std::uint64_t total = 0;
+    for (const BuiltImage& image : images_) {
+        total += image.layer_ids.size();
+    }
+    std::atomic<std::uint64_t> done = 0;
+    const std::string_view what =
+        pushes_.empty() ? "exporting layers" : "exporting and pushing layers";
+    auto ready = [&](const ImageLayer& layer) -> Result<void> {
+        for (const auto& push : pushes_) {
+            CHECK_OK(push->push(layer.descriptor));
+        }
+        task_.step(what, ++done, total);
+        return {};
+    };
+    FinishedImage finished;
+    finished.names = output_.names;
+    for (const BuiltImage& image : images_) {
+        TRY(const std::vector<ImageLayer> layers, blobs.of(image, ready));
+        TRY(ImageDocuments documents, make_documents(image, layers, document_options()));
+        task_.step(
+            fmt::format("exporting manifest {}", documents.manifest.descriptor.digest.text()), 1,
+            1);
+        finished.platforms.push_back(std::move(documents));
+    }
+    const bool index = images_.size() > 1 || options_.index;
+    if (index && output_.type != Output::Type::docker) {
+        finished.index = make_index(finished.platforms, document_options());
+    }
+    return finished;
+}
+
+Result<void> Export::keep_document(const NamedDocument& document) {
+    if (directory_.empty()) {
+        TRY(directory_, store_.build_directory());
+    }
+    const std::string path = fmt::format("{}/document-{}", directory_, files_++);
+    CHECK_OK(replace_file(path, document.bytes));
+    return store_.keep_blob(document.descriptor.digest, path);
+}
+
+Result<void> Export::keep(const FinishedImage& image) {
+    for (const ImageDocuments& platform : image.platforms) {
+        CHECK_OK(keep_document(platform.config));
+        CHECK_OK(keep_document(platform.manifest));
+    }
+    if (image.index) {
+        CHECK_OK(keep_document(*image.index));
+    }
+    TRY(ImageStore names, ImageStore::open(store_.root()));
+    for (const std::string& name : image.names) {
+        CHECK_OK(names.put(name, image.root().descriptor));
+        task_.step("naming to " + name, 1, 1);
+    }
+    return {};
+}
+
+Result<void> Export::push_documents(const FinishedImage& image) {
+    auto one = [&](std::size_t i) -> Result<void> {
+        RegistryPush& push = *pushes_[i];
+        for (const ImageDocuments& platform : image.platforms) {
+            CHECK_OK(push.push_bytes(platform.config));
+        }
+        for (const ImageDocuments& platform : image.platforms) {
+            if (image.index || output_.push_by_digest) {
+                CHECK_OK(push.put(platform.manifest, ""));
+            }
+        }
+        if (output_.push_by_digest) {
+            return image.index ? push.put(*image.index, "") : Result<void>{};
+        }
+        for (const std::string& name : image.names) {
+            TRY(const auto reference, registry::Reference::parse(name));
+            if (reference.repository == push.repository()) {
+                CHECK_OK(push.put(image.root(), reference.tag));
+            }
+        }
+        return {};
+    };
+    task_.step("pushing manifest " + image.root().descriptor.digest.text(), 0, 1);
+    CHECK_OK(run_parallel(pushes_.size(), parallel_threads(session_), one));
+    task_.step("pushing manifest " + image.root().descriptor.digest.text(), 1, 1);
+    return {};
+}
+
+Result<void> Export::deliver(const FinishedImage& image) {
+    CHECK_OK(session_.check_interrupt());
+    if (output_.type == Output::Type::image || output_.type == Output::Type::registry) {
+        if (!pushes_.empty()) {
+            CHECK_OK(push_documents(image));
+        }
+        return output_.store ? keep(image) : Result<void>{};
+    }
+    if (!output_.tar_file) {
+        return write_layout(image, output_.destination, store_, session_);
+    }
+    TRY(OutputFile file, OutputFile::create(output_.destination));
+    CHECK_OK(write_archive(image, output_.type == Output::Type::docker, store_, session_, file));
+    CHECK_OK(session_.check_interrupt());
+    return file.commit();
+}
+
+Result<Exported> Export::image() {
+    TRY(annotations_, Annotations::parse(output_.annotations));
+    CHECK_OK(check());
+    if (output_.push) {
+        std::set<registry::Repository> repositories;
+        for (const std::string& name : output_.names) {
+            TRY(const auto reference, registry::Reference::parse(name));
+            if (repositories.insert(reference.repository).second) {
+                pushes_.push_back(
+                    std::make_unique<RegistryPush>(store_, session_, reference.repository));
+            }
+        }
+    }
+    TRY(FinishedImage image, finish_image());
+    if (output_.name_canonical || output_.push_by_digest) {
+        std::vector<std::string> canonical;
+        for (const std::string& name : output_.names) {
+            TRY(const auto reference, registry::Reference::parse(name));
+            canonical.push_back(reference.repository.text() + "@" +
+                                image.root().descriptor.digest.text());
+        }
+        if (output_.push_by_digest) {
+            image.names.clear();
+        }
+        image.names.insert(image.names.end(), canonical.begin(), canonical.end());
+    }
+    CHECK_OK(deliver(image));
+    return Exported{.root = image.root().descriptor,
+                    .config = image.platforms.front().config.descriptor,
+                    .names = image.names};
+}
+
+Result<void> Export::each_platform(
+    const std::function<Result<void>(layers::FileSource&, const FileOptions&)>& one) {
+    const bool split = output_.platform_split.value_or(images_.size() > 1);
+    for (const BuiltImage& image : images_) {
+        TRY(const layers::Snapshot snapshot, image.open());
+        const auto view = store_.view(snapshot);
+        CHECK_OK(one(*view, {.epoch_s = epoch_s_,
+                             .directory = split ? platform_directory(image.platform) : ""}));
+    }
+    return {};
+}
+
+Result<void> Export::files() {
+    if (images_.size() > 1 && output_.platform_split == false) {
+        return fail(
+            invalid("platform-split=false: files of several platforms would overwrite "
+                    "each other"));
+    }
+    if (output_.type == Output::Type::local) {
+        return each_platform([&](layers::FileSource& files, const FileOptions& options) {
+            return write_files(files, options, output_.destination);
+        });
+    }
+    TRY(OutputFile file, OutputFile::create(output_.destination));
+    CHECK_OK(each_platform([&](layers::FileSource& files, const FileOptions& options) {
+        return write_files_as_tar(files, options, file);
+    }));
+    CHECK_OK(file.write(codec::tar_end()));
+    CHECK_OK(session_.check_interrupt());
+    return file.commit();
+}
+
+}  // namespace
+
+Result<std::optional<Exported>> export_output(const Output& output,
+                                              const std::vector<BuiltImage>& images,
+                                              const ExportOptions& options,
+                                              layers::LayerStore& store, image::Session& session,
+                                              solve::Progress& progress) {
+    if (output.type == Output::Type::cacheonly) {
+        return std::nullopt;
+    }
+    if (images.empty()) {
+        return fail(invalid("there is nothing to export"));
+    }
+    Export work{output, images, options, store, session, progress};
+    if (output.type == Output::Type::local || output.type == Output::Type::tar) {
+        auto done = work.files();
+        work.task_.close(done);
+        if (!done) {
+            return fail(std::move(done).error().context(title_of(output.type)));
+        }
+        return std::nullopt;
+    }
+    auto exported = work.image();
+    work.task_.close(exported ? Result<void>{} : fail(exported.error()));
+    if (!exported) {
+        return fail(std::move(exported).error().context(title_of(output.type)));
+    }
+    return std::optional{*std::move(exported)};
+}
+
+}  // namespace lazybuild::exporter

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "builder/export/layer_blobs.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "base/file.h"
+#include "builder/export/parallel.h"
+#include "codec/layer_format.h"
+#include "codec/plain_layer_writer.h"
+#include "codec/tree_digest.h"
+#include "codec/tree_tar.h"
+
+namespace lazybuild::exporter {
+namespace {
+
+/// Of tars on their way, all layers together.
+constexpr std::uint64_t kBudgetBytesMax = 48 << 20;
+
+// Ends a long computation when the user wants it to end.
+class PatientSink final : public ByteSink {
+  public:
+    PatientSink(ByteSink& next, const image::Session& session) : next_(next), session_(session) {}
+    Result<void> write(ByteView bytes) override {
+        CHECK_OK(session_.check_interrupt());
+        return next_.write(bytes);
+    }
+
+  private:
+    ByteSink& next_;
+    const image::Session& session_;
+};
+
+std::string short_id(const codec::Digest& layer) {
+    constexpr std::size_t kHexDigits = 12;
+    return "layer " + layer.hex().substr(0, kHexDigits);
+}
+
+ImageLayer image_layer(const layers::LayerBlob& blob) {
+    return {.descriptor = blob.descriptor, .diff_id = blob.diff_id, .from_base = blob.from_base};
+}
+
+}  // namespace
+
+LayerBlobs::LayerBlobs(layers::LayerStore& store, image::Session& session, BlobOptions options)
+    : store_(store),
+      session_(session),
+      options_(options),
+      budget_(kBudgetBytesMax),
+      workers_(static_cast<unsigned>(session.jobs())) {}
+
+Result<std::optional<layers::LayerBlob>> LayerBlobs::base_blob(const codec::Digest& layer) {
+    TRY(const auto blobs, store_.blobs(layer));
+    for (const layers::LayerBlob& blob : blobs) {
+        if (blob.from_base) {
+            return blob;
+        }
+    }
+    return std::nullopt;
+}
+
+// One that was written with the same options, and can still be had.
+Result<std::optional<layers::LayerBlob>> LayerBlobs::kept_blob(const codec::Digest& layer) {
+    TRY(const auto blobs, store_.blobs(layer));
+    for (const layers::LayerBlob& blob : blobs) {
+        const bool same = !blob.from_base && blob.compression == options_.compression &&
+                          blob.level == options_.level;
+        if (same && store_.blob_path(blob.descriptor.digest)) {
+            return blob;
+        }
+    }
+    return std::nullopt;
+}
+
+Result<LayerContent> LayerBlobs::content_of(const BuiltImage& image, const codec::Digest& layer) {
+    layers::LayerPointer found;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!snapshot_) {
+            TRY(snapshot_, image.open());
+        }
+        const auto place = std::ranges::find_if(
+            snapshot_->layers, [&layer](const auto& each) { return each->id() == layer; });
+        if (place == snapshot_->layers.end()) {
+            return fail(Error{.code = std::errc::no_such_file_or_directory,
+                              .message = "it is not in the store"});
+        }
+        found = *place;
+    }
+    return LayerContent::of(std::move(found));
+}
+
+// Layers that are not to be what they are: their blobs go by what will be in them.
+Result<std::vector<LayerBlobs::Work>> LayerBlobs::change_contents(const BuiltImage& image,
+                                                                  std::vector<Work> plan) {
+    std::vector<Work> changed;
+    std::vector<LayerContent> contents;
+    for (Work& work : plan) {
+        if (work.blob) {
+            changed.push_back(std::move(work));
+            continue;
+        }
+        TRY(LayerContent content, content_of(image, work.id));
+        contents.push_back(options_.latest_s ? clamp_times(content, *options_.latest_s)
+                                             : std::move(content));
+    }
+    if (options_.squash && contents.size() > 1) {
+        TRY(LayerContent one, squash(contents));
+        contents = {std::move(one)};
+    }
+    for (LayerContent& content : contents) {
+        Work work{.id = codec::tree_digest(*content.tree), .blob = {}, .content = content};
+        changed.push_back(std::move(work));
+    }
+    return changed;
+}
+
+Result<std::vector<LayerBlobs::Work>> LayerBlobs::plan(const BuiltImage& image) {
+    std::vector<Work> plan;
+    for (const codec::Digest& id : image.layer_ids) {
+        Work work{.id = id, .blob = {}, .content = {}};
+        TRY(work.blob, base_blob(id));
+        plan.push_back(std::move(work));
+    }
+    if (options_.latest_s || options_.squash) {
+        TRY(plan, change_contents(image, std::move(plan)));
+    }
+    for (Work& work : plan) {
+        const bool other = work.blob && work.blob->compression != options_.compression;
+        if (!work.blob || (options_.force && other)) {
+            TRY(work.blob, kept_blob(work.id));
+        }
+    }
+    return plan;
+}
+
+Result<void> LayerBlobs::write_estargz(const LayerContent& content, ByteSink& out,
+                                       layers::LayerBlob& blob) {
+    const codec::LayerFormat* const format = codec::find_layer_format("estargz");
+    ASSERT(format != nullptr && format->writer != nullptr);
+    const codec::LayerOptions options{.level = options_.level};
+    const auto stream = format->writer->stream(options, workers_, budget_, out);
+    CHECK_OK(codec::write_tree_tar(*content.tree, content.read, {}, *stream));
+    TRY(const codec::WrittenLayer made, stream->finish());
+    blob.descriptor = format->writer->describe({}, made);
+    blob.diff_id = made.diff_id;
+    return {};
+}
+
+Result<void> LayerBlobs::write_plain(const LayerContent& content, ByteSink& out,
+                                     layers::LayerBlob& blob) {
+    using codec::media_type::kOciLayer;
+    using codec::media_type::kOciLayerGzip;
+    using codec::media_type::kOciLayerZstd;
+    codec::Compression compression = codec::Compression::none;
+    std::string_view type = kOciLayer;
+    if (options_.compression == layers::Compression::gzip) {
+        compression = codec::Compression::gzip;
+        type = kOciLayerGzip;
+    } else if (options_.compression == layers::Compression::zstd) {
+        compression = codec::Compression::zstd;
+        type = kOciLayerZstd;
+    }
+    TRY(const auto writer,
+        codec::PlainLayerWriter::create(compression, options_.level, workers_, out));
+    CHECK_OK(codec::write_tree_tar(*content.tree, content.read, {}, *writer));
+    TRY(const codec::WrittenLayer made, writer->finish());
+    blob.descriptor.media_type = type;
+    blob.descriptor.digest = made.blob;
+    blob.descriptor.size_bytes = made.blob_size_bytes;
+    blob.diff_id = made.diff_id;
+    return {};
+}
+
+Result<layers::LayerBlob> LayerBlobs::write(const LayerContent& content) {
+    std::string path;
+    {
+        const std::lock_guard lock(mutex_);
+        if (directory_.empty()) {
+            TRY(directory_, store_.build_directory());
+        }
+        path = fmt::format("{}/blob-{}", directory_, files_++);
+    }
+    TRY(const Fd file, open_file(path, O_RDWR | O_CREAT | O_TRUNC));
+    FdSink file_sink{file.get()};
+    PatientSink sink{file_sink, session_};
+    layers::LayerBlob blob{.descriptor = {},
+                           .diff_id = {},
+                           .compression = options_.compression,
+                           .level = options_.level};
+    if (options_.compression == layers::Compression::estargz) {
+        CHECK_OK(write_estargz(content, sink, blob));
+    } else {
+        CHECK_OK(write_plain(content, sink, blob));
+    }
+    CHECK_OK(store_.keep_blob(blob.descriptor.digest, path));
+    return blob;
+}
+
+Result<void> LayerBlobs::finish(const BuiltImage& image, Work& work) {
+    if (work.blob) {
+        return {};
+    }
+    if (!work.content) {
+        TRY(work.content, content_of(image, work.id));
+    }
+    TRY(work.blob, write(*work.content));
+    work.content.reset();
+    return store_.add_blob(work.id, *work.blob);
+}
+
+Result<std::vector<ImageLayer>> LayerBlobs::of(const BuiltImage& image, const Ready& ready) {
+    snapshot_.reset();
+    TRY(std::vector<Work> works, plan(image));
+    // A layer that comes twice is written once.
+    std::map<codec::Digest, std::size_t> first;
+    std::vector<std::size_t> todo;
+    for (std::size_t i = 0; i < works.size(); ++i) {
+        if (first.emplace(works[i].id, i).second) {
+            todo.push_back(i);
+        }
+    }
+    auto one = [&](std::size_t i) -> Result<void> {
+        Work& work = works[todo[i]];
+        auto finished = finish(image, work);
+        if (!finished) {
+            return fail(std::move(finished).error().context(short_id(work.id)));
+        }
+        return ready ? ready(image_layer(*work.blob)) : Result<void>{};
+    };
+    CHECK_OK(run_parallel(todo.size(), parallel_threads(session_), one));
+    std::vector<ImageLayer> layers;
+    for (const Work& work : works) {
+        layers.push_back(image_layer(*works[first.at(work.id)].blob));
+    }
+    return layers;
+}
+
+}  // namespace lazybuild::exporter

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// The layers of an image as blobs: those of its base are what they were, the others are taken from
+// the store, or written once and kept there.
+//
+// What a blob holds depends on the layer and the options alone, never on what was exported before.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "builder/export/exporter.h"
+#include "builder/export/layer_content.h"
+#include "codec/byte_budget.h"
+#include "snapshotter/io/pool.h"
+
+namespace lazybuild::exporter {
+
+struct BlobOptions {
+    layers::Compression compression = layers::Compression::estargz;
+    int level = 0;
+    bool force = false;                      ///< layers of bases too
+    std::optional<std::int64_t> latest_s{};  ///< files of new layers are not younger
+    bool squash = false;                     ///< new layers become one
+};
+
+/// A layer as a config and a manifest name it.
+struct ImageLayer {
+    codec::Descriptor descriptor;
+    codec::Digest diff_id;
+    bool from_base = false;  ///< it is the blob that a base has
+};
+
+/// Of one output. Threads: one call at a time, not the reactor's.
+class LayerBlobs {
+  public:
+    /// `ready`, if any, is called as soon as a blob is there, on any thread, several at once.
+    using Ready = std::function<Result<void>(const ImageLayer&)>;
+    LayerBlobs(layers::LayerStore& store, image::Session& session, BlobOptions options);
+
+    /// Bottom first, one for each of `image.layer_ids` (or, squashed, one for all new ones).
+    /// Errors: naming the layer; operation_canceled.
+    Result<std::vector<ImageLayer>> of(const BuiltImage& image, const Ready& ready = {});
+
+  private:
+    /// A layer on its way to a blob; `id` names what will be in it.
+    struct Work {
+        codec::Digest id;
+        std::optional<layers::LayerBlob> blob;
+        std::optional<LayerContent> content;  ///< instead of the layer's own
+    };
+    Result<std::vector<Work>> plan(const BuiltImage& image);
+    Result<std::optional<layers::LayerBlob>> base_blob(const codec::Digest& layer);
+    Result<std::optional<layers::LayerBlob>> kept_blob(const codec::Digest& layer);
+    Result<std::vector<Work>> change_contents(const BuiltImage& image, std::vector<Work> plan);
+    Result<void> finish(const BuiltImage& image, Work& work);
+    Result<LayerContent> content_of(const BuiltImage& image, const codec::Digest& layer);
+    Result<layers::LayerBlob> write(const LayerContent& content);
+    Result<void> write_estargz(const LayerContent& content, ByteSink& out, layers::LayerBlob& blob);
+    Result<void> write_plain(const LayerContent& content, ByteSink& out, layers::LayerBlob& blob);
+
+    layers::LayerStore& store_;
+    image::Session& session_;
+    const BlobOptions options_;
+    std::mutex mutex_;  // guards what follows
+    std::optional<layers::Snapshot> snapshot_;
+    std::string directory_;
+    std::uint64_t files_ = 0;
+    codec::ByteBudget budget_;
+    /// Apart from the session's, which wait for peers. Last: its threads end first.
+    io::Pool workers_;
+};
+
+}  // namespace lazybuild::exporter

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "builder/export/registry_push.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <utility>
+#include <vector>
+
+#include "base/file.h"
+#include "builder/export/store_source.h"
+#include "builder/image/registry_image.h"
+#include "builder/image/spool_file.h"
+
+namespace lazybuild::exporter {
+namespace {
+
+io::Task<Result<void>> push_file(registry::Client& client, registry::Repository repository,
+                                 codec::Digest blob, int file, io::Wait wait) {
+    const FdAccess access = co_await io::or_return(FdAccess::open(file));
+    co_return co_await client.push_blob(repository, blob, access, std::move(wait));
+}
+
+// Through a file: what is not in a registry cannot be streamed into one.
+io::Task<Result<void>> push_through_file(image::Session& session, image::ImageSource& source,
+                                         registry::Repository repository, codec::Descriptor blob) {
+    const image::SpoolFile spool =
+        co_await io::or_return(image::SpoolFile::create(session.temporary_directory()));
+    FdSink sink{spool.fd()};
+    co_await io::or_return(
+        co_await image::stream_blob(session, source, blob, sink, session.wait()));
+    co_return co_await push_file(session.client(), std::move(repository), blob.digest, spool.fd(),
+                                 session.wait());
+}
+
+io::Task<Result<void>> push_memory(registry::Client& client, registry::Repository repository,
+                                   codec::Digest blob, const Bytes& bytes, io::Wait wait) {
+    const MemoryAccess access{bytes};
+    co_return co_await client.push_blob(std::move(repository), blob, access, std::move(wait));
+}
+
+}  // namespace
+
+Result<bool> RegistryPush::is_there(const codec::Descriptor& blob) {
+    TRY(const auto size_bytes,
+        session_.wait_for(session_.client().blob_size(repository_, blob.digest, session_.wait())));
+    return size_bytes.has_value();
+}
+
+Result<bool> RegistryPush::mount(const codec::Descriptor& blob,
+                                 const std::vector<store::Origin>& origins) {
+    for (const store::Origin& origin : origins) {
+        const bool same_registry = origin.kind == store::Origin::Kind::registry &&
+                                   origin.host == repository_.host &&
+                                   origin.path != repository_.name;
+        if (!same_registry) {
+            continue;
+        }
+        TRY(const bool mounted, session_.wait_for(session_.client().mount_blob(
+                                    repository_, blob.digest, origin.path, session_.wait())));
+        if (mounted) {
+            return true;
+        }
+    }
+    return false;
+}
+
+Result<void> RegistryPush::send(const codec::Descriptor& blob,
+                                const std::vector<store::Origin>& origins) {
+    registry::Client& client = session_.client();
+    if (const auto path = store_.blob_path(blob.digest)) {
+        TRY(const Fd file, open_file(*path, O_RDONLY));
+        return session_.wait_for(
+            push_file(client, repository_, blob.digest, file.get(), session_.wait()));
+    }
+    Result<void> sent = fail(Error{.code = std::errc::no_such_file_or_directory,
+                                   .message = "no place is known where it is"});
+    for (const store::Origin& origin : origins) {
+        if (origin.kind == store::Origin::Kind::registry) {
+            registry::Repository from{.host = origin.host, .name = origin.path};
+            sent = session_.wait_for(client.copy_blob(repository_, blob.digest, blob.size_bytes,
+                                                      client, std::move(from), session_.wait()));
+        } else {
+            auto source = origin_source(origin, session_);
+            sent = source
+                       ? session_.wait_for(push_through_file(session_, **source, repository_, blob))
+                       : Result<void>{fail(std::move(source).error())};
+        }
+        if (sent || sent.error().code == std::errc::operation_canceled) {
+            return sent;
+        }
+    }
+    return sent;
+}
+
+Result<void> RegistryPush::push(const codec::Descriptor& blob) {
+    auto attempt = [&]() -> Result<void> {
+        TRY(const bool there, is_there(blob));
+        if (there) {
+            return {};
+        }
+        TRY(const std::vector<store::Origin> origins, store_.origins(blob.digest));
+        TRY(const bool mounted, mount(blob, origins));
+        if (mounted) {
+            return {};
+        }
+        CHECK_OK(send(blob, origins));
+        sent_bytes_ += blob.size_bytes;
+        return {};
+    };
+    if (auto pushed = attempt(); !pushed) {
+        return fail(std::move(pushed).error().context(
+            fmt::format("push {} to {}", blob.digest.text(), repository_.text())));
+    }
+    return store_.add_origin(blob.digest, {.kind = store::Origin::Kind::registry,
+                                           .host = repository_.host,
+                                           .path = repository_.name});
+}
+
+Result<void> RegistryPush::push_bytes(const NamedDocument& blob) {
+    return session_.wait_for(push_memory(session_.client(), repository_, blob.descriptor.digest,
+                                         blob.bytes, session_.wait()));
+}
+
+Result<void> RegistryPush::put(const NamedDocument& document, const std::string& tag) {
+    const std::string name = tag.empty() ? document.descriptor.digest.text() : tag;
+    return session_.wait_for(session_.client().put_manifest(
+        repository_, name, document.descriptor.media_type, document.bytes, session_.wait()));
+}
+
+}  // namespace lazybuild::exporter

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Blobs from the store into one repository of a registry, by the cheapest way there is: it has
+// them, it takes them from another of its repositories, they are files here, or they stream through
+// from where they are.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+#include "builder/export/documents.h"
+#include "builder/image/session.h"
+#include "builder/layers/layer_store.h"
+#include "snapshotter/registry/reference.h"
+
+namespace lazybuild::exporter {
+
+/// Threads: any but the reactor's, several at once.
+class RegistryPush {
+  public:
+    RegistryPush(layers::LayerStore& store, image::Session& session,
+                 registry::Repository repository)
+        : store_(store), session_(session), repository_(std::move(repository)) {}
+
+    const registry::Repository& repository() const { return repository_; }
+
+    /// Afterwards the repository is one of the blob's origins. Errors: naming blob and repository.
+    Result<void> push(const codec::Descriptor& blob);
+    Result<void> push_bytes(const NamedDocument& blob);
+    /// A manifest or an index, under `tag` or (for "") its digest.
+    Result<void> put(const NamedDocument& document, const std::string& tag);
+
+    std::uint64_t sent_bytes() const { return sent_bytes_; }
+
+  private:
+    Result<bool> is_there(const codec::Descriptor& blob);
+    Result<bool> mount(const codec::Descriptor& blob, const std::vector<store::Origin>& origins);
+    Result<void> send(const codec::Descriptor& blob, const std::vector<store::Origin>& origins);
+
+    layers::LayerStore& store_;
+    image::Session& session_;
+    const registry::Repository repository_;
+    std::atomic<std::uint64_t> sent_bytes_ = 0;
+};
+
+}  // namespace lazybuild::exporter
