@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <functional>
 #include <utility>
@@ -9,14 +10,14 @@
 #include "builder/export/annotations.h"
 #include "builder/export/exporter.h"
 #include "codec/gzip_member.h"
+#include "codec/plain_layer_writer.h"
+#include "codec/zstd.h"
 #include "snapshotter/registry/reference.h"
 
 namespace lazybuild::exporter {
 namespace {
 
 constexpr std::size_t kOutputBytesMax = 64 << 10;
-constexpr int kZstdLevelDefault = 3;
-constexpr int kZstdLevelMax = 19;
 constexpr std::string_view kAnnotation = "annotation";
 
 const std::map<std::string, Output::Type, std::less<>> kTypes = {
@@ -201,12 +202,13 @@ Result<void> OutputParser::check_compression() {
         }
         output_.compression = layers::Compression::gzip;
     }
-    const int highest =
-        output_.compression == layers::Compression::zstd ? kZstdLevelMax : codec::kMemberLevelMax;
-    const int level = output_.compression_level.value_or(0);
-    if (level < 0 || level > highest) {
-        return fail(invalid(
-            fmt::format("compression-level={}: 0 to {} for this compression", level, highest)));
+    const bool zstd = output_.compression == layers::Compression::zstd;
+    const int lowest = zstd ? codec::kZstdLevelMin : codec::kMemberLevelMin;
+    const int highest = zstd ? codec::kZstdLevelMax : codec::kMemberLevelMax;
+    const int level = output_.compression_level.value_or(lowest);
+    if (level < lowest || level > highest) {
+        return fail(invalid(fmt::format("compression-level={}: {} to {} for this compression",
+                                        level, lowest, highest)));
     }
     return {};
 }
@@ -303,8 +305,9 @@ Result<void> Output::add_annotation(const std::string& text) {
 int Output::level() const {
     switch (compression) {
         case layers::Compression::uncompressed: return 0;
-        case layers::Compression::zstd: return compression_level.value_or(kZstdLevelDefault);
         case layers::Compression::gzip:
+            return compression_level.value_or(codec::kPlainGzipLevelDefault);
+        case layers::Compression::zstd: return compression_level.value_or(codec::kZstdLevelDefault);
         case layers::Compression::estargz: break;
     }
     return compression_level.value_or(codec::kMemberLevelDefault);

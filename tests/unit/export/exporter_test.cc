@@ -164,6 +164,25 @@ TEST_F(ExporterTest, speaks_docker_when_it_has_to) {
     EXPECT_TRUE(manifest->layers[0].annotations.empty());
 }
 
+TEST_F(ExporterTest, compresses_as_it_is_told) {
+    for (const std::string compression : {"uncompressed", "gzip", "zstd"}) {
+        exported("type=oci,tar=false,compression=" + compression + ",name=app:" + compression +
+                     ",dest=" + (directory_ / "o"),
+                 {make_image(two_layers())});
+        const auto manifest = cli::manifest_in(directory_ / "o", compression);
+        const std::string blob = "o/blobs/sha256/" + manifest->layers[0].digest.hex();
+        const auto config =
+            codec::ImageConfig::parse(as_bytes(text_of(manifest->config, directory_ / "o")));
+        const std::string program = compression == "gzip"   ? "gzip -dc "
+                                    : compression == "zstd" ? "zstd -qdc "
+                                                            : "cat ";
+        directory_.run("test $(" + program + blob +
+                       " | sha256sum | cut -c1-64) = " + config->diff_ids[0].hex());
+        directory_.run("skopeo copy -q oci:o:" + compression + " dir:" + compression);
+    }
+    EXPECT_EQ(store_.kept, 6);
+}
+
 TEST_F(ExporterTest, leaves_nothing_at_the_name_when_it_fails) {
     BuiltImage image = make_image(two_layers());
     image.layer_ids.push_back(codec::sha256(as_bytes("nobody has it")));
