@@ -66,8 +66,9 @@ Result<void> check(const graph::GitStep& step, const std::string& protocols) {
     const auto protocol = protocol_of(step.remote);
     const std::string list = ":" + protocols + ":";
     if (step.remote.empty() || step.remote.size() > kRemoteBytesMax || has_control(step.remote) ||
-        step.remote.front() == '-' || step.remote.find("::") < step.remote.find("://") ||
-        !protocol || list.find(fmt::format(":{}:", *protocol)) == std::string::npos) {
+        step.remote.front() == '-' || step.remote.find("://-") != std::string::npos ||
+        step.remote.find("::") < step.remote.find("://") || !protocol ||
+        list.find(fmt::format(":{}:", *protocol)) == std::string::npos) {
         return fail(invalid(fmt::format(
             "\"{}\" is no remote repository: it has to be one of https, http, ssh and git",
             has_control(step.remote) ? "…" : step.remote)));

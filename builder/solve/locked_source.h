@@ -25,6 +25,11 @@ class LockedSource final : public layers::FileSource {
         const std::lock_guard lock(mutex_);
         return source_.digest(path);
     }
+    Result<std::vector<layers::ContentDigest>> digests(
+        const std::vector<std::string>& paths) override {
+        const std::lock_guard lock(mutex_);
+        return source_.digests(paths);
+    }
     Result<std::unique_ptr<ByteSource>> open(std::string_view path) override {
         const std::lock_guard lock(mutex_);
         return source_.open(path);

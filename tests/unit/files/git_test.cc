@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "builder/files/git.h"
+
+#include <gtest/gtest.h>
+
+#include "builder/files/context.h"
+#include "tests/support/temp_dir.h"
+
+namespace lazybuild::files {
+namespace {
+
+/// A repository with a branch, two tags, a subdirectory and a submodule; read as file://. Made
+/// once.
+class GitTest : public testing::Test {
+  protected:
+    static void SetUpTestSuite() {
+        original_ = std::make_unique<test::TempDir>();
+        original_->run(
+            "mkdir sub repo && export HOME=$PWD GIT_CONFIG_NOSYSTEM=1 && "
+            "printf '[user]\nname = t\nemail = t@t\n[init]\ndefaultBranch = main\n"
+            "[protocol \"file\"]\nallow = always\n' >.gitconfig && "
+            "(cd sub && git init -q && echo s >s.txt && git add . && git commit -qm s) && "
+            "cd repo && git init -q && mkdir dir && echo one >dir/f && echo '#!' >run && "
+            "chmod 755 run && ln -s /etc out && git add . && git commit -qm one && "
+            "git tag -am note v1 && git branch side && echo two >dir/f && git commit -qam two && "
+            "git submodule -q add file://$HOME/sub sub && git commit -qm three");
+    }
+    static void TearDownTestSuite() { original_.reset(); }
+
+    GitTest() { directory_.run("mkdir cache && cp -a " + original_->path() + "/repo ."); }
+
+    Result<GitCheckout> fetch(graph::GitStep step) {
+        if (step.remote.empty()) {
+            step.remote = "file://" + directory_.path() + "/repo";
+        }
+        return check_out(step, {.cache_directory = directory_ / "cache", .protocols = "file"});
+    }
+    std::string commit(const std::string& name) const {
+        directory_.run("git -C repo rev-parse '" + name + "^{commit}' >commit");
+        std::string text = directory_.read("commit");
+        text.pop_back();
+        return text;
+    }
+
+    static inline std::unique_ptr<test::TempDir> original_;
+    const test::TempDir directory_;
+};
+
+TEST_F(GitTest, checks_out_what_a_name_stands_for) {
+    const auto head = fetch({});
+    ASSERT_TRUE(head) << head.error().message;
+    EXPECT_EQ(head->commit, commit("main"));
+    EXPECT_GT(head->committed_at_s, 1'000'000'000);
+    const std::string base = head->directory.substr(directory_.path().size() + 1);
+    EXPECT_EQ(directory_.read(base + "/dir/f"), "two\n");
+    EXPECT_EQ(directory_.read(base + "/sub/s.txt"), "s\n");
+    EXPECT_FALSE(std::filesystem::exists(head->directory + "/.git"));
+    for (const std::string name : {"side", "v1", "refs/heads/side", "refs/tags/v1", "tags/v1"}) {
+        const auto named = fetch({.remote = {}, .reference = name});
+        ASSERT_TRUE(named) << name << ": " << named.error().message;
+        EXPECT_EQ(named->commit, commit("side")) << name;
+    }
+    const auto by_digest = fetch({.remote = {}, .reference = commit("side")});
+    ASSERT_TRUE(by_digest) << by_digest.error().message;
+    EXPECT_EQ(by_digest->commit, commit("side"));
+}
+
+TEST_F(GitTest, uses_a_commit_again_without_asking) {
+    const std::string side = commit("side");
+    ASSERT_TRUE(fetch({.remote = {}, .reference = side}));
+    directory_.run("mv repo moved");
+    EXPECT_TRUE(fetch({.remote = {}, .reference = side}));
+    directory_.run("mv moved repo");
+}
+
+TEST_F(GitTest, keeps_the_git_directory_when_asked_to) {
+    const auto kept = fetch({.remote = {}, .keep_git_directory = true, .submodules = false});
+    ASSERT_TRUE(kept) << kept.error().message;
+    EXPECT_TRUE(std::filesystem::exists(kept->directory + "/.git/HEAD"));
+    EXPECT_FALSE(std::filesystem::exists(kept->directory + "/sub/s.txt"));
+}
+
+TEST_F(GitTest, directories_are_inside_the_repository) {
+    const auto inside = fetch({.remote = {}, .directory = "dir"});
+    ASSERT_TRUE(inside) << inside.error().message;
+    EXPECT_TRUE(std::filesystem::exists(inside->directory + "/f"));
+    for (const std::string name : {"out", "out/ssl", "gone", "run"}) {
+        EXPECT_FALSE(fetch({.remote = {}, .directory = name})) << name;
+    }
+    const auto above = fetch({.remote = {}, .directory = "../../dir"});
+    ASSERT_TRUE(above);
+    EXPECT_EQ(above->directory, inside->directory);
+}
+
+TEST_F(GitTest, takes_only_the_commit_that_was_meant) {
+    const std::string head = commit("main");
+    EXPECT_TRUE(fetch({.remote = {}, .checksum = head.substr(0, 10)}));
+    const auto other = fetch({.remote = {}, .checksum = "0123456789"});
+    ASSERT_FALSE(other);
+    EXPECT_EQ(other.error().message, "expected checksum to match 0123456789, got " + head);
+    const auto gone = fetch({.remote = {}, .reference = "gone"});
+    ASSERT_FALSE(gone);
+    EXPECT_EQ(gone.error().message, "repository does not contain ref gone");
+}
+
+TEST_F(GitTest, options_and_programs_in_names_are_refused) {
+    const std::string canary = directory_ / "canary";
+    const std::vector<std::string> remotes{"--upload-pack=touch " + canary,
+                                           "ext::sh -c touch% " + canary,
+                                           "file://" + directory_.path() + "/repo\n",
+                                           "ssh://-oProxyCommand=x/y",
+                                           "git@-oProxyCommand=x:y",
+                                           directory_.path() + "/repo"};
+    for (const std::string& remote : remotes) {
+        EXPECT_FALSE(fetch({.remote = remote})) << remote;
+    }
+    const std::vector<std::string> references{
+        "--upload-pack=touch " + canary, "-x", "a b", "a..b", "x:y", "@{-1}", "a\nb"};
+    for (const std::string& reference : references) {
+        const auto refused = fetch({.remote = {}, .reference = reference});
+        ASSERT_FALSE(refused) << reference;
+        EXPECT_EQ(refused.error().code, std::errc::invalid_argument) << reference;
+    }
+    EXPECT_FALSE(std::filesystem::exists(canary));
+    graph::GitStep step{.remote = "file://" + directory_.path() + "/repo"};
+    EXPECT_FALSE(check_out(step, {.cache_directory = directory_ / "cache"}))
+        << "only transports that fetch";
+}
+
+TEST_F(GitTest, submodules_may_not_use_other_transports) {
+    const std::string canary = directory_ / "canary";
+    directory_.run("export HOME=" + original_->path() +
+                   " && cd repo && git config -f .gitmodules submodule.sub.url "
+                   "'ext::touch " +
+                   canary + "' && git commit -qam evil");
+    EXPECT_FALSE(fetch({}));
+    EXPECT_FALSE(std::filesystem::exists(canary));
+    EXPECT_TRUE(std::filesystem::is_empty(directory_ / "cache")) << "nothing half made stays";
+}
+
+}  // namespace
+}  // namespace lazybuild::files
