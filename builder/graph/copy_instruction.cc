@@ -4,8 +4,8 @@
 
 #include <utility>
 
+#include "builder/dockerfile/file_mode.h"
 #include "builder/dockerfile/text.h"
-#include "builder/graph/checks.h"
 #include "builder/graph/copy_patterns.h"
 #include "builder/graph/stage_planner.h"
 
@@ -50,7 +50,7 @@ Result<void> StagePlanner::carry_out(const dockerfile::Copy& written) {
     }
     TRY(copy.destination, expanded(written.destination));
     if (!copy.permissions.empty()) {
-        CHECK_OK(check_permissions(copy.permissions));
+        CHECK_OK(dockerfile::FileMode::parse(copy.permissions));
     }
     CopyStep step;
     step.onto = state_.files;

@@ -15,20 +15,16 @@ namespace lazybuild::graph {
 
 /// UndefinedArgInFrom.
 void warn_of_undefined(const dockerfile::Stage& stage, const dockerfile::Expansion& expansion,
-                       const GlobalScope& globals, std::vector<Warning>& warnings);
-
-/// RedundantTargetPlatform and FromPlatformFlagConstDisallowed.
-void warn_of_platform(const dockerfile::Stage& stage, const dockerfile::Expansion& platform,
-                      const GlobalScope& globals, std::vector<Warning>& warnings);
+                       const GlobalScope& globals, std::vector<dockerfile::Finding>& warnings);
 
 /// InvalidDefaultArgInFrom: of every stage, with no build arguments at all.
 void warn_of_defaults(const dockerfile::Dockerfile& file, const PlanOptions& options,
-                      std::vector<Warning>& warnings);
+                      std::vector<dockerfile::Finding>& warnings);
 
 /// InvalidBaseImagePlatform.
 void warn_of_base_platform(const dockerfile::Stage& stage, const std::string& base_name,
                            const codec::Platform& wanted, const codec::Platform& found,
-                           std::vector<Warning>& warnings);
+                           std::vector<dockerfile::Finding>& warnings);
 
 /// " (did you mean X?)" for the first of `undefined` that is like a known argument, or "".
 std::string did_you_mean(const std::set<std::string, std::less<>>& undefined,

@@ -36,6 +36,29 @@ void set_automatic(GlobalScope& scope, const dockerfile::Dockerfile& file,
     }
 }
 
+Result<void> declare(GlobalScope& scope, const dockerfile::ArgDeclaration& argument,
+                     const std::map<std::string, std::string>& given, char escape) {
+    GlobalArgument& declared = scope.declared[argument.name];
+    scope.known.insert(argument.name);
+    declared.value.reset();
+    if (const auto known = given.find(argument.name); known != given.end()) {
+        declared.value = known->second;
+    } else if (argument.value) {
+        TRY(dockerfile::Expansion value,
+            dockerfile::expand(*argument.value, lookup_in(scope.variables), escape));
+        // One that is made of its own earlier value needs what that one needed.
+        if (value.used.erase(argument.name) == 0) {
+            declared.needs.clear();
+        }
+        declared.needs.merge(value.used);
+        declared.value = std::move(value.text);
+    }
+    if (declared.value) {
+        scope.variables.set(argument.name, *declared.value);
+    }
+    return {};
+}
+
 }  // namespace
 
 dockerfile::Lookup lookup_in(const Variables& variables) {
@@ -49,26 +72,32 @@ Result<GlobalScope> global_scope(const dockerfile::Dockerfile& file, const PlanO
                                  bool defaults_only) {
     GlobalScope scope;
     set_automatic(scope, file, options);
+    const std::map<std::string, std::string> none;
+    const auto& given = defaults_only ? none : options.build_arguments;
     for (const dockerfile::Instruction& instruction : file.global_arguments) {
         const auto* declaration = std::get_if<dockerfile::Arg>(&instruction.what);
         if (declaration == nullptr) {
             continue;
         }
         for (const dockerfile::ArgDeclaration& argument : declaration->arguments) {
-            scope.known.insert(argument.name);
-            const auto given = options.build_arguments.find(argument.name);
-            if (given != options.build_arguments.end() && !defaults_only) {
-                scope.variables.set(argument.name, given->second);
-            } else if (argument.value) {
-                TRY(const dockerfile::Expansion value,
-                    located(file, instruction.lines,
-                            dockerfile::expand(*argument.value, lookup_in(scope.variables),
-                                               file.directives.escape)));
-                scope.variables.set(argument.name, value.text);
-            }
+            CHECK_OK(located(file, instruction.lines,
+                             declare(scope, argument, given, file.directives.escape)));
+            GlobalArgument& declared = scope.declared[argument.name];
+            declared.lines = instruction.lines;
+            declared.description = description_of(argument.name, instruction.comments);
         }
     }
     return scope;
+}
+
+std::string description_of(std::string_view name, const std::vector<std::string>& comments) {
+    for (const std::string& comment : comments) {
+        if (!name.empty() && comment.size() > name.size() && comment.starts_with(name) &&
+            comment[name.size()] == ' ') {
+            return comment.substr(name.size() + 1);
+        }
+    }
+    return "";
 }
 
 }  // namespace lazybuild::graph

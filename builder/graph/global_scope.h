@@ -4,8 +4,12 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "builder/dockerfile/expand.h"
@@ -18,10 +22,22 @@ namespace lazybuild::graph {
 /// dockerfile::expand over `variables`, which outlives it.
 dockerfile::Lookup lookup_in(const Variables& variables);
 
+/// An ARG before the first FROM, the last one of its name.
+struct GlobalArgument {
+    std::optional<std::string> value;
+    std::string description;
+    dockerfile::Lines lines;
+    std::set<std::string, std::less<>> needs;  ///< arguments that its default was made of
+};
+
 struct GlobalScope {
     Variables variables;                       ///< those that have a value
     std::set<std::string, std::less<>> known;  ///< also ARGs without one
+    std::map<std::string, GlobalArgument, std::less<>> declared;
 };
+
+/// What a comment above an instruction says of `name`: "# name DESCRIPTION"; "" for nothing.
+std::string description_of(std::string_view name, const std::vector<std::string>& comments);
 
 /// Automatic arguments (BUILDPLATFORM …, TARGETSTAGE) and global ARGs, in order. Build arguments
 /// win over both unless `defaults_only`.

@@ -66,7 +66,7 @@ const char* short_escape(char character) {
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
+std::string quoted_word(std::string_view text) {
     std::string result = "\"";
     while (!text.empty()) {
         std::uint32_t value = 0;
@@ -92,7 +92,7 @@ std::string quoted(std::string_view text) {
 std::string quoted_list(const std::vector<std::string>& words) {
     std::string result = "[";
     for (const std::string& word : words) {
-        result += (result.size() > 1 ? " " : "") + quoted(word);
+        result += (result.size() > 1 ? " " : "") + quoted_word(word);
     }
     return result + "]";
 }

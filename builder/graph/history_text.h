@@ -13,7 +13,7 @@
 namespace lazybuild::graph {
 
 /// %q: quoted, with what cannot be printed escaped.
-std::string quoted(std::string_view text);
+std::string quoted_word(std::string_view text);
 /// %q of a list: ["/bin/sh" "-c"].
 std::string quoted_list(const std::vector<std::string>& words);
 /// %v of a list: [80/tcp 443/tcp].

@@ -10,6 +10,7 @@
 #include "builder/graph/checks.h"
 #include "builder/graph/from_checks.h"
 #include "builder/graph/located.h"
+#include "builder/graph/plan_outline.h"
 #include "builder/graph/stage_planner.h"
 
 namespace lazybuild::graph {
@@ -201,7 +202,7 @@ StageResult result_of(const StageNode& node, const StageState& state) {
 
 Result<Planned> plan(const dockerfile::Dockerfile& file, const PlanOptions& options,
                      const Images& images) {
-    std::vector<Warning> warnings;
+    std::vector<dockerfile::Finding> warnings;
     warn_of_defaults(file, options, warnings);
     TRY(GlobalScope globals, global_scope(file, options));
     TRY(StageTable stages, StageTable::make(file, options, globals, warnings));
@@ -231,6 +232,7 @@ Result<Planned> plan(const dockerfile::Dockerfile& file, const PlanOptions& opti
         planned.plan.stages.push_back(result_of(node, state));
         planning.results.emplace(node.index, std::move(state));
     }
+    planned.plan.outline = outline_of(planning, planning.stages.nodes()[wanted.front()]);
     finish_target(planned.plan.stages[planned.plan.target], options);
     planned.plan.unused_build_arguments = unused_arguments(planning);
     planned.plan.source_date_epoch = source_date_epoch(planning);

@@ -16,8 +16,10 @@
 #include <vector>
 
 #include "base/result.h"
+#include "builder/dockerfile/check_rules.h"
 #include "builder/dockerfile/instructions.h"
 #include "builder/graph/image_settings.h"
+#include "builder/graph/outline.h"
 #include "builder/graph/step.h"
 
 namespace lazybuild::graph {
@@ -65,12 +67,7 @@ struct KnownImage {
 };
 using Images = std::map<ImageWanted, KnownImage>;
 
-struct Warning {
-    std::string rule;  ///< of the build checks: "UndefinedVar"
-    std::string message;
-    dockerfile::Lines lines;
-    std::vector<std::string> skipped_checks;  ///< of the instruction: this one may be among them
-};
+using Warning = dockerfile::Finding;
 
 struct StageResult {
     std::string name;  ///< "" when it has none
@@ -88,8 +85,11 @@ struct Plan {
     std::vector<Step> steps;          ///< those that are needed, in an order in which they can run
     std::vector<StageResult> stages;  ///< those that are needed, in the file's order
     std::size_t target = 0;           ///< index into stages
+    /// Of the build checks that need values or images; dockerfile::check() has the others, and
+    /// dockerfile::wanted_findings() those that are asked for.
     std::vector<Warning> warnings;
     std::vector<std::string> unused_build_arguments;
+    Outline outline;                               ///< of the target: what --call=outline shows
     std::optional<std::string> source_date_epoch;  ///< as ARG or build-arg gave it
 };
 

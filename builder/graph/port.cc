@@ -74,7 +74,7 @@ Result<void> check_host_part(std::string_view text, std::string_view container,
 
 }  // namespace
 
-Result<Ports> parse_ports(std::string_view text) {
+Result<std::vector<std::string>> parse_ports(std::string_view text) {
     const std::size_t colon = text.rfind(':');
     std::string_view container = colon == std::string_view::npos ? text : text.substr(colon + 1);
     std::string_view protocol;
@@ -94,16 +94,14 @@ Result<Ports> parse_ports(std::string_view text) {
     if (!range) {
         return fail(invalid(fmt::format("invalid containerPort: {}", container)));
     }
-    Ports ports;
-    ports.upper_case_protocol = !protocol.empty() && protocol != name;
     if (colon != std::string_view::npos) {
         CHECK_OK(check_host_part(text.substr(0, colon), container, *range));
-        ports.host_mapping = text.substr(0, colon).find_first_not_of(':') != std::string_view::npos;
     }
+    std::vector<std::string> names;
     for (std::uint32_t port = range->first; port <= range->last; ++port) {
-        ports.names.push_back(fmt::format("{}/{}", port, name));
+        names.push_back(fmt::format("{}/{}", port, name));
     }
-    return ports;
+    return names;
 }
 
 }  // namespace lazybuild::graph

@@ -13,13 +13,7 @@
 
 namespace lazybuild::graph {
 
-struct Ports {
-    std::vector<std::string> names;  ///< "80/tcp", one for each port of a range
-    bool upper_case_protocol = false;
-    bool host_mapping = false;  ///< an address or a host port was given
-};
-
-/// Errors: invalid_argument.
-Result<Ports> parse_ports(std::string_view text);
+/// "80/tcp", one for each port of a range. Errors: invalid_argument.
+Result<std::vector<std::string>> parse_ports(std::string_view text);
 
 }  // namespace lazybuild::graph

@@ -123,9 +123,9 @@ Result<RunMount> StagePlanner::plan_mount(std::string_view text, std::size_t age
             if (mount.target.empty()) {
                 mount.target = fmt::format("/run/buildkit/ssh_agent.{}", agents_before);
             }
-            state_.agents.try_emplace(mount.id, WantedSecret{.id = mount.id,
-                                                             .required = mount.required,
-                                                             .lines = instruction_->lines});
+            state_.agents.try_emplace(mount.id, OutlineSecret{.id = mount.id,
+                                                              .required = mount.required,
+                                                              .lines = instruction_->lines});
             return mount;
     }
     if (mount.target.empty() || mount.target == "/") {
@@ -200,7 +200,7 @@ void StagePlanner::plan_secret(const dockerfile::MountOptions& options, RunMount
     }
     state_.secrets.try_emplace(
         mount.id,
-        WantedSecret{.id = mount.id, .required = mount.required, .lines = instruction_->lines});
+        OutlineSecret{.id = mount.id, .required = mount.required, .lines = instruction_->lines});
 }
 
 // "|2 A=1 B=2 /bin/sh -c make": the ARGs that the command saw, each once.

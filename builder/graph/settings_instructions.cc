@@ -45,9 +45,6 @@ Result<void> StagePlanner::carry_out(const dockerfile::Env& env) {
     }
     std::string history = "ENV";
     for (const auto& [name, value] : values) {
-        if (sounds_secret(name)) {
-            warn_of_secret("ENV", name);
-        }
         history += fmt::format(" {}={}", name, value);
         state_.environment.set(name, value);
         set_environment(state_.settings.environment, name, value);
@@ -95,19 +92,13 @@ Result<void> StagePlanner::carry_out(const dockerfile::Expose& expose) {
             dockerfile::expand_words(word, lookup_in(state_.environment),
                                      planning_.file.directives.escape));
         for (const std::string& text : words.words) {
-            TRY(const Ports ports, parse_ports(text));
-            if (ports.upper_case_protocol) {
-                warn("ExposeProtoCasing",
-                     fmt::format("Defined protocol '{}' in EXPOSE instruction should be lowercase",
-                                 text));
+            TRY(const std::vector<std::string> ports, parse_ports(text));
+            names.insert(names.end(), ports.begin(), ports.end());
+            if (word.find('$') != std::string::npos) {  // others have been checked in the file
+                const auto findings = dockerfile::check_port(text, instruction_->lines);
+                planning_.warnings.insert(planning_.warnings.end(), findings.begin(),
+                                          findings.end());
             }
-            if (ports.host_mapping) {
-                warn("ExposeInvalidFormat",
-                     fmt::format("EXPOSE instruction should not define an IP address or host-port "
-                                 "mapping, found '{}'",
-                                 text));
-            }
-            names.insert(names.end(), ports.names.begin(), ports.names.end());
         }
     }
     for (const std::string& name : names) {
@@ -134,29 +125,25 @@ Result<void> StagePlanner::carry_out(const dockerfile::Shell& shell) {
 }
 
 Result<void> StagePlanner::carry_out(const dockerfile::Cmd& command) {
-    warn_if_again(command_lines_);
-    warn_of_shell_form(command.command);
     std::vector<std::string> words = with_shell(command.command);
     add_history("CMD " + quoted_list(words));
     state_.settings.command = std::move(words);
     state_.settings.args_escaped = true;
+    command_given_ = true;
     return {};
 }
 
 Result<void> StagePlanner::carry_out(const dockerfile::Entrypoint& entrypoint) {
-    warn_if_again(entrypoint_lines_);
-    warn_of_shell_form(entrypoint.command);
     std::vector<std::string> words = with_shell(entrypoint.command);
     add_history("ENTRYPOINT " + quoted_list(words));
     state_.settings.entrypoint = std::move(words);
-    if (!command_lines_) {
+    if (!command_given_) {
         state_.settings.command.reset();  // a base's CMD was for the base's ENTRYPOINT
     }
     return {};
 }
 
 Result<void> StagePlanner::carry_out(const dockerfile::Healthcheck& check) {
-    warn_if_again(health_lines_);
     Health health;
     if (check.none) {
         health.test = {"NONE"};
@@ -196,26 +183,6 @@ std::vector<std::string> StagePlanner::with_shell(const dockerfile::Command& com
     }
     words.push_back(command.words.empty() ? "" : command.words.front());
     return words;
-}
-
-void StagePlanner::warn_of_shell_form(const dockerfile::Command& command) {
-    if (command.shell_form && state_.settings.shell.empty()) {
-        warn("JSONArgsRecommended",
-             fmt::format("JSON arguments recommended for {} to prevent unintended behavior related "
-                         "to OS signals",
-                         instruction_->keyword));
-    }
-}
-
-void StagePlanner::warn_if_again(std::optional<dockerfile::Lines>& earlier) {
-    if (earlier) {
-        warn("MultipleInstructionsDisallowed",
-             fmt::format("Multiple {} instructions should not be used in the same stage because "
-                         "only the last one will be used",
-                         instruction_->keyword));
-        planning_.warnings.back().lines = *earlier;  // of the one that does not count
-    }
-    earlier = instruction_->lines;
 }
 
 }  // namespace lazybuild::graph

@@ -8,7 +8,6 @@
 
 #include "base/assert.h"
 #include "builder/dockerfile/text.h"
-#include "builder/graph/checks.h"
 #include "builder/graph/from_checks.h"
 #include "builder/graph/located.h"
 #include "codec/lexical_path.h"
@@ -156,9 +155,7 @@ Result<void> StagePlanner::carry_out(const dockerfile::Arg& arg) {
     for (const dockerfile::ArgDeclaration& declaration : arg.arguments) {
         DeclaredArgument argument{.name = declaration.name, .value = {}, .lines = {}};
         argument.lines = instruction_->lines;
-        if (sounds_secret(declaration.name)) {
-            warn_of_secret("ARG", declaration.name);
-        }
+        argument.description = description_of(declaration.name, instruction_->comments);
         if (const auto value = given.find(declaration.name); value != given.end()) {
             argument.value = value->second;
         } else if (declaration.value) {
@@ -185,10 +182,7 @@ Result<void> StagePlanner::carry_out(const dockerfile::Arg& arg) {
 Result<void> StagePlanner::carry_out(const dockerfile::Workdir& workdir) {
     TRY(const std::string path, expanded(workdir.path));
     if (!state_.workdir_given && !path.starts_with('/')) {
-        warn(
-            "WorkdirRelativePath",
-            fmt::format("Relative workdir {} can have unexpected results if the base image changes",
-                        dockerfile::quoted(path)));
+        planning_.warnings.push_back(dockerfile::relative_workdir(path, instruction_->lines));
     }
     state_.workdir_given = true;
     std::string& current = state_.settings.working_directory;
@@ -218,24 +212,10 @@ void StagePlanner::warn_of_undefined(const std::set<std::string, std::less<>>& u
             state_.arguments.end()) {
             continue;
         }
-        const std::string near = dockerfile::nearest_option(name, state_.environment.names(), true);
-        warn("UndefinedVar",
-             fmt::format("Usage of undefined variable '${}'{}", name,
-                         near.empty() ? "" : fmt::format(" (did you mean ${}?)", near)));
+        planning_.warnings.push_back(dockerfile::undefined_variable(
+            name, dockerfile::nearest_option(name, state_.environment.names(), true),
+            instruction_->lines));
     }
-}
-
-void StagePlanner::warn_of_secret(std::string_view keyword, const std::string& name) {
-    warn("SecretsUsedInArgOrEnv",
-         fmt::format("Do not use ARG or ENV instructions for sensitive data ({} {})", keyword,
-                     dockerfile::quoted(name)));
-}
-
-void StagePlanner::warn(std::string rule, std::string message) {
-    planning_.warnings.push_back({.rule = std::move(rule),
-                                  .message = std::move(message),
-                                  .lines = instruction_->lines,
-                                  .skipped_checks = instruction_->skipped_checks});
 }
 
 std::optional<StepId> StagePlanner::files_of(const Place& place) {

@@ -34,7 +34,7 @@ struct Planning {
     StageTable stages;
     StepList steps;
     std::map<std::uint32_t, StageState> results;  ///< of the stages that are planned
-    std::vector<Warning> warnings;
+    std::vector<dockerfile::Finding> warnings;
 
     /// nullptr when it is not known yet. A FROM needs the settings too.
     const KnownImage* find_image(const std::string& place, const codec::Platform& platform,
@@ -81,13 +81,9 @@ class StagePlanner {
 
     /// The words of a command, behind the shell when it is in shell form.
     std::vector<std::string> with_shell(const dockerfile::Command& command);
-    void warn_of_shell_form(const dockerfile::Command& command);
-    void warn_if_again(std::optional<dockerfile::Lines>& earlier);
 
     Result<std::string> expanded(std::string_view word);
     void warn_of_undefined(const std::set<std::string, std::less<>>& undefined);
-    void warn_of_secret(std::string_view keyword, const std::string& name);
-    void warn(std::string rule, std::string message);
 
     Result<void> add_sources(const dockerfile::Copy& copy, CopyStep& step, const std::string& text);
     Result<void> add_git(const dockerfile::Copy& copy, const GitReference& reference,
@@ -125,7 +121,7 @@ class StagePlanner {
     const dockerfile::Instruction* instruction_ = nullptr;
     bool in_trigger_ = false;
     std::size_t counted_ = 0, total_ = 0;
-    std::optional<dockerfile::Lines> command_lines_, entrypoint_lines_, health_lines_;
+    bool command_given_ = false;  ///< CMD, in this stage
 };
 
 }  // namespace lazybuild::graph

@@ -19,15 +19,9 @@ namespace lazybuild::graph {
 struct DeclaredArgument {
     std::string name;
     std::optional<std::string> value;
+    std::string description;
     dockerfile::Lines lines;
     bool from_global_scope = false;  ///< it has no value of its own
-};
-
-/// A secret or an ssh agent that a RUN asks for.
-struct WantedSecret {
-    std::string id;
-    bool required = false;
-    dockerfile::Lines lines;
 };
 
 struct StageState {
@@ -38,7 +32,7 @@ struct StageState {
     std::vector<DeclaredArgument> arguments;
     bool workdir_given = false;       ///< in this file, here or in a stage below
     std::vector<StepId> layer_steps;  ///< its own
-    std::map<std::string, WantedSecret> secrets, agents;
+    std::map<std::string, OutlineSecret> secrets, agents;  ///< by id; its own
 };
 
 }  // namespace lazybuild::graph

@@ -54,7 +54,8 @@ std::vector<const dockerfile::Instruction*> StageNode::instructions() const {
 }
 
 Result<StageTable> StageTable::make(const dockerfile::Dockerfile& file, const PlanOptions& options,
-                                    const GlobalScope& globals, std::vector<Warning>& warnings) {
+                                    const GlobalScope& globals,
+                                    std::vector<dockerfile::Finding>& warnings) {
     if (file.stages.empty()) {
         return fail(invalid("dockerfile contains no stages to build"));
     }
@@ -76,7 +77,7 @@ Result<StageTable> StageTable::make(const dockerfile::Dockerfile& file, const Pl
 }
 
 Result<void> StageTable::add(const dockerfile::Stage& stage, const GlobalScope& globals,
-                             std::vector<Warning>& warnings) {
+                             std::vector<dockerfile::Finding>& warnings) {
     StageNode node;
     node.written = &stage;
     node.index = static_cast<std::uint32_t>(nodes_.size());
@@ -91,11 +92,12 @@ Result<void> StageTable::add(const dockerfile::Stage& stage, const GlobalScope& 
         return fail(invalid(fmt::format("base name ({}) should not be blank", stage.from.base)));
     }
     node.base_name = base.text;
+    node.used_arguments = base.used;
     if (!stage.from.platform.empty()) {
         TRY(const dockerfile::Expansion platform,
             dockerfile::expand(stage.from.platform, lookup, file_->directives.escape));
         warn_of_undefined(stage, platform, globals, warnings);
-        warn_of_platform(stage, platform, globals, warnings);
+        node.used_arguments.insert(platform.used.begin(), platform.used.end());
         if (platform.text.empty()) {
             return fail(invalid(fmt::format("empty platform value from expression {}{}",
                                             stage.from.platform,
@@ -275,6 +277,7 @@ std::vector<std::string> StageTable::triggers_in(const dockerfile::Stage& stage)
 
 Result<void> StageTable::add_triggers(StageNode& node, const std::vector<std::string>& texts) {
     node.triggers_known = true;
+    const bool takes_from_elsewhere = takes_from_elsewhere_;
     for (const std::string& text : texts) {
         auto parsed = dockerfile::parse_instruction(text);
         if (!parsed) {
@@ -286,6 +289,7 @@ Result<void> StageTable::add_triggers(StageNode& node, const std::vector<std::st
         CHECK_OK(located(*file_, node.written->lines, find_needs(node, *parsed)));
         node.triggers.push_back(*std::move(parsed));
     }
+    takes_from_elsewhere_ = takes_from_elsewhere;  // triggers do not name stages
     return {};
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct StageNode {
     std::string progress_name;                ///< its name, or "stage-2"
     std::string base_name;                    ///< as written, expanded
     std::optional<codec::Platform> platform;  ///< --platform
+    std::set<std::string, std::less<>> used_arguments;  ///< of the global scope, in its FROM
     Place base;
     bool replaced = false;  ///< by the named context `base`: its instructions do not count
     std::vector<dockerfile::Instruction> triggers;  ///< of the base, once it is known
@@ -39,7 +41,8 @@ class StageTable {
     /// Borrows everything. Warnings of FROM lines are added to `warnings`.
     /// Errors: invalid_argument with the lines: bases and platforms that cannot be, cycles.
     static Result<StageTable> make(const dockerfile::Dockerfile& file, const PlanOptions& options,
-                                   const GlobalScope& globals, std::vector<Warning>& warnings);
+                                   const GlobalScope& globals,
+                                   std::vector<dockerfile::Finding>& warnings);
 
     std::vector<StageNode>& nodes() { return nodes_; }
     const std::vector<StageNode>& nodes() const { return nodes_; }
@@ -72,7 +75,7 @@ class StageTable {
     StageTable(const dockerfile::Dockerfile& file, const PlanOptions& options)
         : file_(&file), options_(&options) {}
     Result<void> add(const dockerfile::Stage& stage, const GlobalScope& globals,
-                     std::vector<Warning>& warnings);
+                     std::vector<dockerfile::Finding>& warnings);
     Result<void> find_base(StageNode& node) const;
     Result<void> find_needs(StageNode& node, const dockerfile::Instruction& instruction);
     Result<void> check_cycles() const;

@@ -115,7 +115,7 @@ inline std::vector<std::string> history_of(const Plan& plan) {
 /// "Rule: message" of each.
 inline std::vector<std::string> warnings_of(const Plan& plan) {
     std::vector<std::string> lines;
-    for (const Warning& warning : plan.warnings) {
+    for (const dockerfile::Finding& warning : plan.warnings) {
         lines.push_back(warning.rule + ": " + warning.message);
     }
     return lines;

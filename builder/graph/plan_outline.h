@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// The outline of a target, once the stages that it needs are planned.
+#pragma once
+
+#include "builder/graph/outline.h"
+#include "builder/graph/stage_planner.h"
+
+namespace lazybuild::graph {
+
+Outline outline_of(const Planning& planning, const StageNode& target);
+
+}  // namespace lazybuild::graph
