@@ -18,6 +18,7 @@ constexpr std::uint32_t kModeMax = 07777;
 constexpr std::size_t kClausesMax = 100;
 constexpr std::uint32_t kReadAll = 0444, kWriteAll = 0222, kExecuteAll = 0111;
 constexpr std::uint32_t kSetIds = 06000, kSticky = 01000;
+constexpr std::uint32_t kOthers = 0007, kEverybody = 06777;
 
 Error bad_mode(std::string_view text) {
     return invalid(
@@ -30,8 +31,8 @@ std::uint32_t who_mask(char who) {
     switch (who) {
         case 'u': return 04700;
         case 'g': return 02070;
-        case 'o': return 01007;
-        case 'a': return kModeMax;
+        case 'o': return kOthers;
+        case 'a': return kEverybody;
         default: return 0;
     }
 }
@@ -90,7 +91,7 @@ Result<std::vector<FileMode::Action>> FileMode::parse_clause(std::string_view cl
         who |= who_mask(clause.front());
         clause.remove_prefix(1);
     }
-    who = who == 0 ? kModeMax : who;
+    who = who == 0 ? kEverybody : who;
     if (clause.empty()) {
         return fail(bad_mode(clause));
     }
@@ -112,6 +113,10 @@ Result<std::vector<FileMode::Action>> FileMode::parse_clause(std::string_view cl
                 return fail(bad_mode(clause));
             }
             action.bits |= bits.value_or(0);
+            // The sticky bit is nobody's: only who names it touches it, and not for others alone.
+            if (clause.front() == 't' && (who & ~kOthers) != 0) {
+                action.who |= kSticky;
+            }
             action.execute_if_any = action.execute_if_any || !bits;
             clause.remove_prefix(1);
         }
@@ -124,17 +129,22 @@ std::uint32_t FileMode::apply(std::uint32_t mode, bool is_directory) const {
     if (is_absolute()) {
         return octal_;
     }
+    const bool executable = is_directory || (mode & kExecuteAll) != 0;
     for (const Action& action : actions_) {
         std::uint32_t bits =
             action.copy_from == '\0' ? action.bits : spread(mode, action.copy_from);
-        if (action.execute_if_any && (is_directory || (mode & kExecuteAll) != 0)) {
+        if (action.execute_if_any && executable) {
             bits |= kExecuteAll;
         }
         bits &= action.who;
         switch (action.operation) {
             case '+': mode |= bits; break;
             case '-': mode &= ~bits; break;
-            default: mode = (mode & ~action.who) | bits; break;
+            default: {
+                const std::uint32_t cleared = action.copy_from == '\0' ? kModeMax : 0777;
+                mode = (mode & ~(action.who & cleared)) | bits;
+                break;
+            }
         }
     }
     return mode & kModeMax;

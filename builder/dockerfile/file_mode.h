@@ -2,7 +2,8 @@
 // The value of --chmod: octal ("0755"), or what chmod(1) takes ("u=rwX,go=rX", "+x", "g=u").
 //
 // Source: POSIX.1 XCU chmod, "Extended description"; without who it is everybody, whatever the
-// umask. Where POSIX leaves it open: '=' also clears set-user-ID, set-group-ID and sticky.
+// umask. Where POSIX leaves it open, as the BSDs have it and BuildKit does: 'X' looks at the mode
+// that the file had before, '=' also clears set-user-ID and set-group-ID, 't' may stand with 'u'.
 #pragma once
 
 #include <cstdint>
