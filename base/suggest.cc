@@ -2,14 +2,12 @@
 #include "base/suggest.h"
 
 #include <algorithm>
-#include <cstddef>
 #include <numeric>
 
 namespace lazybuild {
-namespace {
 
-// Levenshtein's distance, row by row.
-std::size_t distance(std::string_view from, std::string_view to) {
+// Row by row.
+std::size_t edit_distance(std::string_view from, std::string_view to) {
     std::vector<std::size_t> row(to.size() + 1);
     std::iota(row.begin(), row.end(), std::size_t{0});
     for (std::size_t i = 0; i < from.size(); ++i) {
@@ -24,8 +22,6 @@ std::size_t distance(std::string_view from, std::string_view to) {
     return row.back();
 }
 
-}  // namespace
-
 std::string nearest(std::string_view typed, const std::vector<std::string>& candidates) {
     constexpr std::size_t kTypedBytesMax = 64;
     if (typed.size() > kTypedBytesMax) {
@@ -34,7 +30,7 @@ std::string nearest(std::string_view typed, const std::vector<std::string>& cand
     std::string best;
     std::size_t best_distance = typed.size() / 3 + 2;  // as far as this is no likeness
     for (const std::string& candidate : candidates) {
-        const std::size_t edits = distance(typed, candidate);
+        const std::size_t edits = edit_distance(typed, candidate);
         if (edits < best_distance) {
             best = candidate;
             best_distance = edits;

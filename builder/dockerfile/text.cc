@@ -7,7 +7,8 @@
 #include <cctype>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
+
+#include "base/suggest.h"
 
 namespace lazybuild::dockerfile {
 namespace {
@@ -15,22 +16,6 @@ namespace {
 constexpr std::string_view kBlanks = " \t\n\v\f\r";
 constexpr std::size_t kEditsMax = 2;
 constexpr std::size_t kComparedBytesMax = 256;
-
-// Levenshtein's distance, row by row.
-std::size_t edits(std::string_view from, std::string_view to) {
-    std::vector<std::size_t> row(to.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 0; i < from.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (std::size_t j = 0; j < to.size(); ++j) {
-            const std::size_t replaced = diagonal + (from[i] == to[j] ? 0 : 1);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
-        }
-    }
-    return row.back();
-}
 
 // Length in bytes of the UTF-8 character that `text` begins with; 0 when it begins with none.
 std::size_t character_bytes(std::string_view text) {
@@ -144,7 +129,7 @@ std::string nearest_option(std::string_view typed, const std::vector<std::string
             wanted.size() > offered.size() + kEditsMax) {
             continue;
         }
-        if (const std::size_t distance = edits(wanted, offered); distance < best_edits) {
+        if (const std::size_t distance = edit_distance(wanted, offered); distance < best_edits) {
             best = offered;
             best_edits = distance;
         }
