@@ -24,6 +24,7 @@
 #include "builder/exec/run_directory.h"
 #include "builder/exec/runtime.h"
 #include "builder/exec/runtime_spec.h"
+#include "builder/exec/secret_mask.h"
 #include "builder/exec/step_mounts.h"
 #include "builder/exec/upper_reader.h"
 #include "builder/exec/user.h"
@@ -78,9 +79,12 @@ class Step {
         const std::uint64_t failed_before = failed_reads(layers);
         ProcessRequest process =
             runtime_.run_request(directory_.private_path(), directory_.private_path(), "run");
-        process.output = request_.output;
+        SecretMask mask{mounts_.secrets, request_.output};
+        process.output = [&mask](int stream, std::string_view bytes) { mask.write(stream, bytes); };
         process.cancel = request_.cancel;
-        TRY(const int exit_code, run_process(process));
+        const auto ended = run_process(process);
+        mask.finish();
+        TRY(const int exit_code, ended);
         // What a command made of bytes that it was not given is worth nothing, whatever it says.
         if (const std::uint64_t failed = failed_reads(layers) - failed_before; failed > 0) {
             return fail(Error{std::errc::io_error, fmt::format("{}: {} reads of its layers failed",

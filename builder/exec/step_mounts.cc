@@ -240,6 +240,7 @@ class MountsMaker {
                                   : Result<void>{};
         }
         TRY(const std::string value, read_secret(mount.id, found->second));
+        result_.secrets.push_back(value);
         if (!mount.variable.empty()) {
             if (value.contains('\0')) {
                 return fail(invalid(

@@ -34,6 +34,7 @@ struct StepMountsRequest {
 struct StepMounts {
     std::vector<SpecMount> mounts;  ///< outer ones first
     std::vector<std::string> environment;
+    std::vector<std::string> secrets;          ///< their values
     std::vector<layers::LayerPointer> layers;  ///< that the step may read through its mounts
     std::vector<CacheMount> caches;
     std::vector<std::unique_ptr<AgentProxy>> agents;

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <fstream>
 #include <set>
 #include <utility>
 
@@ -132,7 +133,8 @@ class DirectoryMaker final : public layers::LayerMaker {
             text.resize(bytes);
         }
         layer_->contents[entry.path] = text;
-        return replace_file(path, as_bytes(text));
+        std::ofstream{path} << text;
+        return {};
     }
 
     std::shared_ptr<DirectoryLayer> layer_;

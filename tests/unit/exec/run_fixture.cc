@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "base/file.h"
 
@@ -77,7 +78,8 @@ std::string RunTest::directory(const std::string& name) {
 void RunTest::add_file(const std::string& name, const std::string& content, unsigned mode) {
     const std::string whole = image_ + "/" + name;
     std::filesystem::create_directories(std::filesystem::path{whole}.parent_path());
-    EXPECT_TRUE(replace_file(whole, as_bytes(content), mode));
+    std::ofstream{whole} << content;
+    EXPECT_EQ(::chmod(whole.c_str(), mode), 0) << whole;
 }
 
 layers::Snapshot RunTest::snapshot(const std::string& from, const std::string& name) {
