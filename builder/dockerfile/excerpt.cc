@@ -16,12 +16,17 @@ constexpr std::string_view kRule = "--------------------\n";
 
 std::string shown(std::uint32_t number, bool marked, std::string_view line) {
     line = line.substr(0, line.find_last_not_of('\r') + 1);
-    const bool cut = line.size() > kShownBytesMax;
     if (line.empty()) {
         return fmt::format(" {:3} |{}\n", number, marked ? " >>>" : "");
     }
-    return fmt::format(" {:3} | {} {}{}\n", number, marked ? ">>>" : "   ",
-                       line.substr(0, kShownBytesMax), cut ? "…" : "");
+    std::size_t size = std::min(line.size(), kShownBytesMax);
+    // Not in the middle of a character.
+    while (size > 0 && size < line.size() &&
+           (static_cast<unsigned char>(line[size]) & 0xC0) == 0x80) {
+        --size;
+    }
+    return fmt::format(" {:3} | {} {}{}\n", number, marked ? ">>>" : "   ", line.substr(0, size),
+                       size < line.size() ? "…" : "");
 }
 
 std::string marked_lines(std::string_view source, Lines lines) {

@@ -122,7 +122,8 @@ TEST(Lexer, excerpts_show_what_is_around) {
     const std::string text = excerpt(many, "D", {1, 100});
     EXPECT_NE(text.find("  40 | >>> x\n     | ... 60 more lines\n-----"), std::string::npos)
         << text;
-    EXPECT_NE(excerpt(std::string(5000, 'x'), "D", {1, 1}).find("…\n"), std::string::npos);
+    EXPECT_NE(excerpt(std::string(5000, 'x'), "D", {1, 1}).find("xx…\n"), std::string::npos);
+    EXPECT_NE(excerpt(std::string(399, 'x') + "äöü", "D", {1, 1}).find("xx…\n"), std::string::npos);
 }
 
 TEST(Lexer, finds_syntax_wherever_it_may_stand) {
