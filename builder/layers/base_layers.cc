@@ -66,7 +66,7 @@ BaseLayers::~BaseLayers() {
 std::shared_ptr<LazyCache> BaseLayers::lazy_cache() {
     const std::lock_guard lock(mutex_);
     if (!std::exchange(lazy_tried_, true) && ::geteuid() == 0) {
-        auto opened = open_lazy_cache();
+        auto opened = LazyCache::open(context_.root, context_.session, context_.erofs);
         if (opened) {
             lazy_ = *std::move(opened);
         } else {
@@ -75,11 +75,6 @@ std::shared_ptr<LazyCache> BaseLayers::lazy_cache() {
         }
     }
     return lazy_;
-}
-
-Result<std::shared_ptr<LazyCache>> BaseLayers::open_lazy_cache() {
-    TRY(const fuse::ErofsBacking backing, context_.erofs.backing());
-    return LazyCache::open(context_.root, context_.session, backing);
 }
 
 LayerPointer BaseLayers::lazy_layer(const Wanted& wanted, store::LayerId number) {

@@ -33,7 +33,7 @@ class BaseLayers {
         image::Session& session;
         LayerPlaces& places;
         LayerRecords& records;
-        ErofsChoice& erofs;
+        std::shared_ptr<ErofsChoice> erofs;
         /// A name that nothing has yet, for a layer in the making.
         std::function<Result<std::string>()> stage;
     };
@@ -55,7 +55,6 @@ class BaseLayers {
     Result<void> look_here(Wanted& wanted);
     Result<LayerPointer> find_unpacked(const Wanted& wanted);
     std::shared_ptr<LazyCache> lazy_cache();
-    Result<std::shared_ptr<LazyCache>> open_lazy_cache();
     LayerPointer lazy_layer(const Wanted& wanted, store::LayerId number);
     Result<void> remember(const std::vector<WantedPointer>& layers);
     io::Task<Result<void>> open_one(WantedPointer wanted);

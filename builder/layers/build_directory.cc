@@ -5,9 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <ranges>
 #include <system_error>
 #include <vector>
 
@@ -23,11 +23,23 @@ constexpr std::size_t kBuildsMax = 10'000;
 // Others may pass through, as overlayfs does for those who read in a container, but not list.
 constexpr unsigned kDirectoryMode = 0711;
 
-Result<void> remove_build(const std::string& directory) {
+/// Each with all that is mounted in it, which takes no longer than one of them.
+Result<void> unmount_below(const std::string& directory) {
     TRY(const std::vector<fuse::MountEntry> mounts, fuse::mounts_under(directory));
-    for (const fuse::MountEntry& mount : mounts | std::views::reverse) {
-        CHECK_OK(fuse::unmount(mount.target, fuse::UnmountMode::detach));
+    std::vector<std::string> detached;
+    for (const fuse::MountEntry& mount : mounts) {
+        const std::string place = mount.target + "/";
+        const auto holds = [&place](const std::string& top) { return place.starts_with(top); };
+        if (std::ranges::none_of(detached, holds)) {
+            CHECK_OK(fuse::unmount(mount.target, fuse::UnmountMode::detach));
+            detached.push_back(place);
+        }
     }
+    return {};
+}
+
+Result<void> remove_build(const std::string& directory) {
+    CHECK_OK(unmount_below(directory));
     // The lock last: a directory without one belongs to somebody who is at it right now, or was
     // when he was killed.
     std::error_code failure;

@@ -61,11 +61,17 @@ Result<LayerPointer> DiskLayer::open(const std::string& directory, Options optio
     if (!lock) {
         return nullptr;
     }
-    TRY(Fd disk, open_file(store::disk_path(directory), O_RDONLY));
+    auto disk = open_file(store::disk_path(directory), O_RDONLY);
+    if (!disk && disk.error().code == std::errc::no_such_file_or_directory) {
+        return nullptr;  // what is left of one that was being removed
+    }
+    if (!disk) {
+        return fail(std::move(disk).error());
+    }
     // For those who remove what has not been used for long. Of no importance to this build.
     [[maybe_unused]] const int noted = ::futimens(lock->fd(), nullptr);
     return LayerPointer{
-        new DiskLayer(directory, *std::move(lock), std::move(disk), std::move(options))};
+        new DiskLayer(directory, *std::move(lock), *std::move(disk), std::move(options))};
 }
 
 Result<std::shared_ptr<const codec::FileTree>> DiskLayer::tree() {
@@ -96,11 +102,8 @@ Result<void> DiskLayer::read_disk(std::uint64_t offset_bytes, MutableByteView ou
 }
 
 Result<void> DiskLayer::mount(const std::string& image, const std::string& target) {
-    TRY(const fuse::ErofsBacking backing, options_.erofs->backing());
-    return fuse::mount_erofs({.image_path = image.empty() ? store::tree_path(directory_) : image,
-                              .device_path = store::disk_path(directory_),
-                              .target = target,
-                              .backing = backing});
+    return options_.erofs->mount(image.empty() ? store::tree_path(directory_) : image,
+                                 store::disk_path(directory_), target);
 }
 
 }  // namespace lazybuild::layers

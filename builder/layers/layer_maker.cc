@@ -59,7 +59,7 @@ Result<void> PlacedLayerMaker::add(codec::LayerEntry entry, ByteSource* content)
 }
 
 Result<LayerPointer> PlacedLayerMaker::finish() {
-    TRY(store::WrittenDisk written, writer_->finish({}));
+    TRY(store::WrittenDisk written, writer_->finish({.durable = false}));
     // The same entries made before, by another step or another build: nothing has to be written.
     TRY(LayerPointer layer,
         places_.place(staged_, {.id = written.tree_digest, .tree = std::move(written.tree)}));

@@ -33,7 +33,20 @@ Result<LayerPointer> LayerPlaces::open(DiskLayer::Options options) {
         return layer;
     }
     options.erofs = erofs_;
-    TRY(LayerPointer layer, DiskLayer::open(path_of(options.id), std::move(options)));
+    std::string path = path_of(options.id);
+    TRY(LayerPointer layer, DiskLayer::open(path, std::move(options)));
+    if (layer == nullptr) {
+        return nullptr;
+    }
+    const LayerSettler::State state = LayerSettler::state_of(path);
+    if (state == LayerSettler::State::lost) {
+        layer.reset();  // and its lock
+        CHECK_OK(LayerSettler::remove_lost(path));
+        return nullptr;
+    }
+    if (state == LayerSettler::State::here) {
+        settler_.add(std::move(path));
+    }
     known = layer;
     return layer;
 }
@@ -45,14 +58,12 @@ Result<LayerPointer> LayerPlaces::find(const codec::Digest& id, std::uint64_t bl
 Result<LayerPointer> LayerPlaces::place(const std::string& staged, DiskLayer::Options options) {
     const std::string path = path_of(options.id);
     CHECK_OK(make_directories(directory_, 0700));
+    CHECK_OK(LayerSettler::mark(staged));
     for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-        const bool renamed =
-            ::renameat2(AT_FDCWD, staged.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0;
-        if (!renamed && errno != EEXIST) {
+        // An empty directory is what is left of a layer that was removed.
+        const bool renamed = ::rename(staged.c_str(), path.c_str()) == 0;
+        if (!renamed && errno != EEXIST && errno != ENOTEMPTY) {
             return fail(errno_error(fmt::format("rename {} to {}", staged, path)));
-        }
-        if (renamed) {
-            CHECK_OK(sync_directory(directory_));
         }
         TRY(LayerPointer layer, open(options));
         if (layer != nullptr) {

@@ -15,6 +15,7 @@
 #include "builder/layers/disk_layer.h"
 #include "builder/layers/erofs_choice.h"
 #include "builder/layers/layer.h"
+#include "builder/layers/layer_settler.h"
 #include "builder/layers/layer_store.h"
 
 namespace lazybuild::layers {
@@ -27,8 +28,8 @@ class LayerPlaces {
     /// nullptr: it is not here. Of a base layer: its blob's size.
     Result<LayerPointer> find(const codec::Digest& id, std::uint64_t blob_bytes = 0);
 
-    /// Renames `staged`, whose files are durable, into its place, or removes it when the layer is
-    /// there already. On the same file system as the root.
+    /// Renames `staged` into its place, or removes it when the layer is there already; its files
+    /// become durable afterwards. On the same file system as the root.
     Result<LayerPointer> place(const std::string& staged, DiskLayer::Options options);
 
     /// Moves the layer's directory away, to `trash`: what is there does not exist yet. Missing is
@@ -43,6 +44,7 @@ class LayerPlaces {
 
     const std::string directory_;
     const std::shared_ptr<ErofsChoice> erofs_;
+    LayerSettler settler_;
     std::mutex mutex_;                                    // guards open_
     std::map<codec::Digest, std::weak_ptr<Layer>> open_;  ///< so that their trees are read once
 };

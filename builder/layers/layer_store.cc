@@ -36,7 +36,7 @@ class OpenStore final : public LayerStore {
           used_(std::move(used)),
           records_(std::move(records)),
           session_(session),
-          erofs_(std::make_shared<ErofsChoice>(root_)),
+          erofs_(std::make_shared<ErofsChoice>()),
           chains_(std::make_shared<ChainTrees>()),
           layers_(root_, erofs_),
           blobs_(root_),
@@ -44,7 +44,7 @@ class OpenStore final : public LayerStore {
                   .session = session_,
                   .places = layers_,
                   .records = *records_,
-                  .erofs = *erofs_,
+                  .erofs = erofs_,
                   .stage = [this] { return staged("base"); }}) {}
 
     const std::string& root() const override { return root_; }

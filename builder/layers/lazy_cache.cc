@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "builder/layers/disk_usage.h"
 #include "builder/layers/file_lock.h"
+#include "fuse/mounts.h"
 #include "snapshotter/store/layer_files.h"
 
 namespace lazybuild::layers {
@@ -55,14 +56,15 @@ Result<void> unmount_stale(const std::string& directory) {
 }  // namespace
 
 Result<std::shared_ptr<LazyCache>> LazyCache::open(const std::string& root, image::Session& session,
-                                                   fuse::ErofsBacking backing) {
-    std::shared_ptr<LazyCache> cache{new LazyCache(session, backing)};
+                                                   std::shared_ptr<ErofsChoice> erofs) {
+    std::shared_ptr<LazyCache> cache{new LazyCache(session, std::move(erofs))};
     TRY(cache->store_, open_free_slot(root));
     CHECK_OK(unmount_stale(cache->store_->root()));
     CHECK_OK(cache->store_->remove_unknown_directories());
+    // What it would mount with is not asked for: layers are mounted here.
     TRY(cache->manager_,
         layer::LayerManager::open(*cache->store_, session.client(), session.reactor(),
-                                  session.pool(), fetch_options(), backing));
+                                  session.pool(), fetch_options(), fuse::ErofsBacking::file));
     session.keep(cache);
     return cache;
 }
@@ -148,13 +150,9 @@ Result<void> LazyLayer::mount(const std::string& image, const std::string& targe
     if (cache_->closed()) {
         return fail(closed_error(id_));
     }
-    TRY(std::string device, cache_->manager().device_path(number_));
-    return fuse::mount_erofs(
-        {.image_path =
-             image.empty() ? store::tree_path(cache_->store().layer_directory(number_)) : image,
-         .device_path = std::move(device),
-         .target = target,
-         .backing = cache_->backing()});
+    TRY(const std::string device, cache_->manager().device_path(number_));
+    const std::string own = store::tree_path(cache_->store().layer_directory(number_));
+    return cache_->erofs().mount(image.empty() ? own : image, device, target);
 }
 
 std::uint64_t LazyLayer::failed_reads() const {

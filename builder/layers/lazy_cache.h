@@ -11,12 +11,14 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "builder/image/session.h"
+#include "builder/layers/erofs_choice.h"
 #include "builder/layers/layer.h"
 #include "builder/layers/layer_store.h"
-#include "fuse/mounts.h"
 #include "snapshotter/layer/layer_manager.h"
 #include "snapshotter/store/store.h"
 
@@ -26,7 +28,7 @@ class LazyCache {
   public:
     /// Takes the first slot that is free, or a new one. Not on the reactor's thread. Needs root.
     static Result<std::shared_ptr<LazyCache>> open(const std::string& root, image::Session& session,
-                                                   fuse::ErofsBacking backing);
+                                                   std::shared_ptr<ErofsChoice> erofs);
     /// close() has been called.
     ~LazyCache() = default;
 
@@ -38,7 +40,7 @@ class LazyCache {
     image::Session& session() { return session_; }
     layer::LayerManager& manager() { return *manager_; }
     const store::Store& store() const { return *store_; }
-    fuse::ErofsBacking backing() const { return backing_; }
+    ErofsChoice& erofs() { return *erofs_; }
 
     /// Stops serving, whoever waits: reads fail from now on. Not on the reactor's thread.
     void close();
@@ -49,11 +51,11 @@ class LazyCache {
     static Result<void> remove(const std::string& root, unsigned slot, const std::string& trash);
 
   private:
-    LazyCache(image::Session& session, fuse::ErofsBacking backing)
-        : session_(session), backing_(backing) {}
+    LazyCache(image::Session& session, std::shared_ptr<ErofsChoice> erofs)
+        : session_(session), erofs_(std::move(erofs)) {}
 
     image::Session& session_;
-    const fuse::ErofsBacking backing_;
+    const std::shared_ptr<ErofsChoice> erofs_;
     std::unique_ptr<store::Store> store_;
     std::unique_ptr<layer::LayerManager> manager_;
     std::atomic<bool> closed_ = false;

@@ -42,6 +42,7 @@ class SnapshotMounts {
     Result<std::string> mount_layer(const Snapshot& up_to, const codec::FileTree& tree);
     Result<std::string> make_image(const Snapshot& up_to, const codec::FileTree& tree);
     Result<std::string> make_place();
+    Result<void> make_layers_directory();
     Result<void> make_empty();
 
     const std::string directory_;
