@@ -7,9 +7,9 @@
 //   <root>/lazy/<n>/           caches of lazy layers (store::Store), each locked by one process
 //   <root>/builds/<n>/         one running build: mount points, upper directories; locked by it
 //
-// A directory is made in the build's own and renamed when it is whole, so that a kill leaves nothing
-// half made; what killed builds have left is swept when a build makes its directory. Layers become
-// durable while the build goes on, at the latest when the store is closed (layer_settler.h).
+// A directory is made in the build's own and renamed when it is whole, so that a kill leaves
+// nothing half made; what killed builds have left is swept when a build makes its directory. Layers
+// become durable while the build goes on, at the latest when the store is closed (layer_settler.h).
 //
 // Nothing is removed that a build uses: a layer is locked (flock) by everybody who has it, so that
 // remove_layer() refuses; blobs are removed only when no other process has the store open.

@@ -51,7 +51,11 @@ Result<std::string> SnapshotMounts::mount_layer(const Snapshot& up_to,
     TRY(const auto own, layer->tree());
     const bool bottom = up_to.layers.size() == 1;
     const bool own_image = own.get() == &tree && !(bottom && codec::has_whiteouts(tree));
-    const Key key{layer->id(), own_image ? codec::Digest{} : up_to.id()};
+    const auto same = std::ranges::count(up_to.layers, layer->id(),
+                                         [](const LayerPointer& each) { return each->id(); });
+    const Key key{.layer = layer->id(),
+                  .snapshot = own_image ? codec::Digest{} : up_to.id(),
+                  .number = static_cast<std::size_t>(same)};
     if (const auto known = mounted_.find(key); known != mounted_.end()) {
         return known->second.place;
     }

@@ -36,8 +36,13 @@ class SnapshotMounts {
         LayerPointer layer;
         std::string place;  ///< relative to directory_
     };
-    /// By the layer's id, or that of the snapshot that it tops when it has an image for it.
-    using Key = std::pair<codec::Digest, codec::Digest>;
+    struct Key {
+        codec::Digest layer;
+        codec::Digest snapshot;  ///< that it tops, when it has an image of its own for it
+        std::size_t number =
+            0;  ///< of the same layer in one snapshot: overlayfs wants all different
+        auto operator<=>(const Key&) const = default;
+    };
 
     Result<std::string> mount_layer(const Snapshot& up_to, const codec::FileTree& tree);
     Result<std::string> make_image(const Snapshot& up_to, const codec::FileTree& tree);

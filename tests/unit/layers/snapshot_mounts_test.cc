@@ -221,6 +221,14 @@ TEST_F(SnapshotMountsTest, take_what_is_written_and_keep_the_layers) {
     EXPECT_EQ(read_file(mounted({{layer}}) + "/f", 100).value_or(""), "below");
 }
 
+TEST_F(SnapshotMountsTest, take_the_same_layer_twice) {
+    const LayerPointer first = Making{*store_}.file("f", "first").file("low", "x").finish();
+    const LayerPointer second = Making{*store_}.file("f", "second").finish();
+    const LayerPointer empty = Making{*store_}.finish();
+    expect_same({{first, empty, second, empty, first}});
+    expect_same({{first, first, second}});
+}
+
 TEST_F(SnapshotMountsTest, hold_hundreds_of_layers) {
     Snapshot snapshot;
     for (int i = 0; i < 220; ++i) {
