@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+#include <string_view>
 
 namespace lazybuild {
 namespace {
@@ -20,10 +24,91 @@ std::string parent_of(const std::string& path) {
     return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-int remove_entry(const char* path, const struct stat* /*status*/, int /*kind*/,
-                 struct FTW* /*walk*/) {
-    return ::remove(path);
-}
+/// Removes the trees below one directory, by descriptors: names may be longer than any path that
+/// the kernel takes, and deeper than there are descriptors.
+class TreeRemoval {
+  public:
+    explicit TreeRemoval(int top) : top_(top) {}
+
+    /// 0, or an errno.
+    int run() {
+        int failure = 0;
+        do {
+            moved_ = false;
+            failure = clear(top_, 0);
+        } while (failure == 0 && moved_);
+        return failure;
+    }
+
+  private:
+    static constexpr unsigned kDepthMax = 100;
+
+    struct CloseDirectory {
+        void operator()(DIR* directory) const { ::closedir(directory); }
+    };
+
+    int clear(int directory, unsigned depth) {
+        const int listed = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        const std::unique_ptr<DIR, CloseDirectory> names{listed < 0 ? nullptr
+                                                                    : ::fdopendir(listed)};
+        if (names == nullptr) {
+            return errno;
+        }
+        for (;;) {
+            errno = 0;
+            const dirent* const entry = ::readdir(names.get());
+            if (entry == nullptr) {
+                return errno;
+            }
+            const std::string_view name = entry->d_name;
+            if (name == "." || name == ".." || ::unlinkat(directory, entry->d_name, 0) == 0 ||
+                errno == ENOENT) {
+                continue;
+            }
+            const int failure = errno == EISDIR || errno == EPERM
+                                    ? remove_directory(directory, entry->d_name, depth)
+                                    : errno;
+            if (failure != 0 && failure != ENOENT) {
+                return failure;
+            }
+        }
+    }
+
+    int remove_directory(int parent, const char* name, unsigned depth) {
+        if (depth == kDepthMax) {
+            return move_up(parent, name);
+        }
+        const Fd child{::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+        struct stat status{};
+        struct stat above{};
+        if (!child || ::fstat(child.get(), &status) != 0 || ::fstat(parent, &above) != 0) {
+            return errno;
+        }
+        if (status.st_dev != above.st_dev) {
+            return EBUSY;  // somebody has mounted something there
+        }
+        if (const int failure = clear(child.get(), depth + 1); failure != 0) {
+            return failure;
+        }
+        return ::unlinkat(parent, name, AT_REMOVEDIR) == 0 ? 0 : errno;
+    }
+
+    /// It is looked at again, from the top.
+    int move_up(int parent, const char* name) {
+        moved_ = true;
+        while (::renameat2(parent, name, top_, fmt::format("deep-{}", ++moves_).c_str(),
+                           RENAME_NOREPLACE) != 0) {
+            if (errno != EEXIST) {
+                return errno;
+            }
+        }
+        return 0;
+    }
+
+    const int top_;
+    bool moved_ = false;
+    std::size_t moves_ = 0;
+};
 
 }  // namespace
 
@@ -94,11 +179,19 @@ Result<void> make_directories(const std::string& path, unsigned mode) {
 }
 
 Result<void> remove_tree(const std::string& path) {
-    constexpr int kOpenDirectoriesMax = 64;
-    if (::nftw(path.c_str(), remove_entry, kOpenDirectoriesMax, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) !=
-            0 &&
-        errno != ENOENT) {
+    if (::unlink(path.c_str()) == 0 || errno == ENOENT) {
+        return {};
+    }
+    if (errno != EISDIR && errno != EPERM) {
         return fail(errno_error("remove " + path));
+    }
+    const Fd top{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+    int failure = top ? TreeRemoval{top.get()}.run() : errno;
+    if (failure == 0 && ::rmdir(path.c_str()) != 0) {
+        failure = errno;
+    }
+    if (failure != 0 && failure != ENOENT) {
+        return fail(errno_error("remove " + path, failure));
     }
     return {};
 }

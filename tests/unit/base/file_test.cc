@@ -81,6 +81,33 @@ TEST(File, removing_a_tree_does_not_follow_links) {
     EXPECT_TRUE(std::filesystem::exists(directory / "kept/file"));
 }
 
+TEST(File, removes_trees_that_are_deeper_than_paths_are_long) {
+    const TempDir directory;
+    const std::string top = directory / "tree";
+    ASSERT_TRUE(make_directories(top));
+    auto here = open_file(top, O_RDONLY | O_DIRECTORY);
+    for (int i = 0; i < 1000; ++i) {
+        ASSERT_TRUE(here);
+        ASSERT_EQ(::mkdirat(here->get(), "deep", 0755), 0);
+        ASSERT_EQ(::mkdirat(here->get(), "deep-1", 0755), 0);
+        here = Fd{::openat(here->get(), "deep", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    }
+    const auto removed = remove_tree(top);
+    EXPECT_TRUE(removed) << removed.error().message;
+    EXPECT_FALSE(std::filesystem::exists(top));
+}
+
+TEST(File, removes_a_single_file_and_follows_no_link) {
+    const TempDir directory;
+    directory.write("kept", "x");
+    directory.run("ln -s kept link && mkdir tree && ln -s ../kept tree/link && ln -s . tree/dot");
+    EXPECT_TRUE(remove_tree(directory / "link"));
+    EXPECT_TRUE(remove_tree(directory / "tree"));
+    EXPECT_EQ(directory.read("kept"), "x");
+    EXPECT_TRUE(remove_tree(directory / "kept"));
+    EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
+}
+
 TEST(File, removing_what_is_not_there_is_fine) {
     const TempDir directory;
     EXPECT_TRUE(remove_tree(directory / "missing"));
