@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "base/suggest.h"
+#include "builder/cli/build_flags.h"
+#include "builder/cli/cmd_build.h"
 #include "builder/cli/cmd_convert.h"
 #include "builder/cli/cmd_copy.h"
 #include "builder/cli/cmd_inspect.h"
@@ -22,30 +24,6 @@ namespace {
 constexpr const char* kPlaces =
     "Images are at [docker://][HOST[:PORT]/]NAME[:TAG][@DIGEST], oci:DIRECTORY[:TAG],\n"
     "oci-archive:FILE[:TAG] or docker-archive:FILE[:TAG]; archives can only be read.\n";
-
-void add_registry_flags(CLI::App& command, image::RegistryFlags& flags) {
-    const std::string group = "Registries";
-    command.add_flag("--plain-http", flags.plain_http, "HTTP without TLS (loopback hosts: always)")
-        ->group(group);
-    command
-        .add_flag("--tls-verify,!--no-tls-verify", flags.tls_verify,
-                  "Check the registry's certificate; --tls-verify=false does not")
-        ->group(group)
-        ->default_str("true");
-    command
-        .add_option("--authfile", flags.auth_file,
-                    "Credentials, as docker's config.json, which is read otherwise")
-        ->group(group)
-        ->type_name("FILE");
-    command.add_option("--creds", flags.credentials, "Credentials for this command's requests")
-        ->group(group)
-        ->type_name("USER:PASS");
-    command
-        .add_option("--cert-dir", flags.certificate_directory,
-                    "*.crt to trust; *.cert and *.key to show")
-        ->group(group)
-        ->type_name("DIR");
-}
 
 CLI::App* add_convert(CLI::App& app, ConvertArgs& args) {
     CLI::App* command = app.add_subcommand("convert", "Make an image lazy: convert every layer");
@@ -262,9 +240,11 @@ ExitCode run_program(int argc, char** argv, ProcessConsole& console) {
     app.require_subcommand(0, 1);
     app.footer(
         "Examples:\n"
+        "  lazybuild build -t registry:5000/app:1 --push .\n"
         "  lazybuild convert docker.io/library/python:3.11 registry:5000/python:lazy\n"
         "  lazybuild pull registry:5000/python:lazy\n"
         "  lazybuild COMMAND --help");
+    BuildArgs build;
     ConvertArgs convert;
     CopyArgs copy;
     InspectArgs inspect;
@@ -272,8 +252,10 @@ ExitCode run_program(int argc, char** argv, ProcessConsole& console) {
     PullArgs pull;
     UmountArgs umount;
     VerifyArgs verify;
+    build.own_mount_namespace = true;
     mount.command_line.assign(argv, argv + argc);
     std::function<ExitCode()> chosen;
+    add_build(app, build)->callback([&] { chosen = [&] { return run(build, console); }; });
     add_convert(app, convert)->callback([&] { chosen = [&] { return run(convert, console); }; });
     add_copy(app, copy)->callback([&] { chosen = [&] { return run(copy, console); }; });
     add_inspect(app, inspect)->callback([&] { chosen = [&] { return run(inspect, console); }; });

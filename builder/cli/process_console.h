@@ -16,8 +16,9 @@ namespace lazybuild::cli {
 /// The exit codes of every command.
 enum class ExitCode : int {
     done = 0,
-    failed = 1,  ///< the work failed
-    usage = 2,   ///< the command line was wrong
+    failed = 1,    ///< the work failed
+    usage = 2,     ///< the command line was wrong
+    broken = 125,  ///< the work could not even begin
 };
 
 /// Prints `error` as "lazybuild COMMAND: …", with advice under it where there is some, and gives

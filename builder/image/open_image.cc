@@ -21,9 +21,12 @@ io::Task<Result<OciLayout>> unpack(ImagePlace place, std::string directory, Sess
     co_return co_await io::run_on(session.pool(), session.reactor(), std::move(job));
 }
 
-Result<std::unique_ptr<ImageSource>> archive_source(const ImagePlace& place, Session& session) {
+Result<std::unique_ptr<ImageSource>> archive_source(const ImagePlace& place, Session& session,
+                                                    bool reactor_runs) {
     TRY(TemporaryDirectory directory, TemporaryDirectory::create(session.temporary_directory()));
-    auto layout = session.run(unpack(place, directory.path(), session));
+    auto unpacking = unpack(place, directory.path(), session);
+    auto layout =
+        reactor_runs ? session.wait_for(std::move(unpacking)) : session.run(std::move(unpacking));
     if (!layout) {
         return fail(std::move(layout).error().context(place.path));
     }
@@ -33,9 +36,8 @@ Result<std::unique_ptr<ImageSource>> archive_source(const ImagePlace& place, Ses
                          std::move(directory), session);
 }
 
-}  // namespace
-
-Result<std::unique_ptr<ImageSource>> open_source(const ImagePlace& place, Session& session) {
+Result<std::unique_ptr<ImageSource>> open_place(const ImagePlace& place, Session& session,
+                                                bool reactor_runs) {
     if (place.kind == ImagePlace::Kind::registry) {
         return registry_source(place.reference, session);
     }
@@ -44,7 +46,18 @@ Result<std::unique_ptr<ImageSource>> open_source(const ImagePlace& place, Sessio
         return layout_source(std::move(layout), place.tag, place.text(), TemporaryDirectory{},
                              session);
     }
-    return archive_source(place, session);
+    return archive_source(place, session, reactor_runs);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ImageSource>> open_source(const ImagePlace& place, Session& session) {
+    return open_place(place, session, false);
+}
+
+Result<std::unique_ptr<ImageSource>> open_source_blocking(const ImagePlace& place,
+                                                          Session& session) {
+    return open_place(place, session, true);
 }
 
 Result<std::unique_ptr<ImageTarget>> open_target(const ImagePlace& place, Session& session) {

@@ -18,6 +18,9 @@ namespace lazybuild::image {
 /// Errors: those of opening a layout or unpacking an archive. Not on the reactor's thread: an
 /// archive is unpacked while the session runs.
 Result<std::unique_ptr<ImageSource>> open_source(const ImagePlace& place, Session& session);
+/// The same for a thread that blocks while another one is in Session::run_blocking().
+Result<std::unique_ptr<ImageSource>> open_source_blocking(const ImagePlace& place,
+                                                          Session& session);
 /// `place` is from parse_target. Errors: those of making a layout.
 Result<std::unique_ptr<ImageTarget>> open_target(const ImagePlace& place, Session& session);
 

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "builder/cli/build.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <charconv>
+#include <thread>
+#include <utility>
+
+#include "builder/dockerfile/excerpt.h"
+#include "builder/dockerfile/parser.h"
+#include "builder/exec/oci_runner.h"
+#include "builder/files/copy.h"
+#include "builder/graph/definition.h"
+
+namespace lazybuild::cli {
+namespace {
+
+/// A plan that needs more rounds of images names them from images: something is wrong.
+constexpr int kPlanRoundsMax = 64;
+/// Solved anew when layers vanish between solving and exporting.
+constexpr int kExportAttemptsMax = 3;
+
+// Runs `work` for each of `items`, all at once, and gives the first Error.
+template <class Item, class Work>
+Result<void> for_each_at_once(std::vector<Item>& items, Work work) {
+    std::vector<Result<void>> results(items.size());
+    {
+        std::vector<std::jthread> threads;
+        for (std::size_t i = 1; i < items.size(); ++i) {
+            threads.emplace_back([&, i] { results[i] = work(items[i]); });
+        }
+        if (!items.empty()) {
+            results[0] = work(items[0]);
+        }
+    }
+    for (Result<void>& result : results) {
+        CHECK_OK(std::move(result));
+    }
+    return {};
+}
+
+}  // namespace
+
+Build::Build(const BuildArgs& args, BuildOptions options, image::Session& session, BuildLog& log)
+    : args_(args), options_(std::move(options)), session_(session), log_(log) {}
+
+Build::~Build() = default;
+
+Result<BuildResult> Build::run() {
+    CHECK_OK(open());
+    CHECK_OK(read_dockerfile());
+    CHECK_OK(make_plans());
+    BuildResult result{.checked = checked_};
+    if (options_.call != BuildOptions::Call::build) {
+        TRY(result.text, call());
+        return result;
+    }
+    if (checked_->is_error && !checked_->findings.empty()) {
+        return fail(invalid(dockerfile::violation(checked_->findings)));
+    }
+    open_solver();
+    for (int attempts = 1;; ++attempts) {
+        CHECK_OK(solve());
+        const auto exported = export_all(result);
+        if (exported) {
+            return result;
+        }
+        if (exported.error().code != std::errc::resource_unavailable_try_again ||
+            attempts == kExportAttemptsMax) {
+            return fail(exported.error());
+        }
+        result.exported.clear();
+    }
+}
+
+Result<void> Build::open() {
+    TRY(store_, layers::LayerStore::open(args_.root, session_));
+    TRY(records_, solve::Records::open(args_.root));
+    TRY(images_, BaseImages::open(args_.root, session_, options_.pull));
+    contexts_ = std::make_unique<BuildContexts>(
+        BuildContexts::Options{.context = args_.context,
+                               .file = args_.file,
+                               .ignore_file = args_.ignore_file,
+                               .named = options_.contexts,
+                               .root = args_.root,
+                               .build_directory = [this] { return store_->build_directory(); }},
+        session_, log_);
+    return {};
+}
+
+Result<void> Build::read_dockerfile() {
+    const solve::TaskId task = log_.begin("[internal] load build definition");
+    const auto read = [&]() -> Result<void> {
+        TRY(DockerfileText text, contexts_->begin());
+        TRY(const auto remark, check_syntax(text.text, options_.plan.build_arguments));
+        if (remark) {
+            log_.warn(*remark);
+        }
+        TRY(file_, dockerfile::parse(text.text, text.name));
+        TRY(options_.plan.contexts, contexts_->named());
+        return {};
+    };
+    auto done = read();
+    log_.end(task, done ? solve::Outcome::done : solve::Outcome::failed,
+             done ? "" : done.error().message);
+    return done;
+}
+
+Result<void> Build::make_plans() {
+    for (const codec::Platform& platform : options_.platforms) {
+        auto made = std::make_unique<Platform>();
+        made->platform = platform;
+        TRY(made->plan, make_plan(platform));
+        platforms_.push_back(std::move(made));
+    }
+    const graph::Plan& plan = platforms_.front()->plan;
+    TRY(checked_, check_dockerfile(file_, plan, options_.plan.build_arguments));
+    if (!plan.unused_build_arguments.empty()) {
+        log_.warn(fmt::format("build arguments that no ARG takes: {}",
+                              fmt::join(plan.unused_build_arguments, ", ")));
+    }
+    if (plan.source_date_epoch && !options_.exporting.source_date_epoch_s) {
+        const std::string& text = *plan.source_date_epoch;
+        std::int64_t epoch_s = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), epoch_s);
+        if (error != std::errc{} || end != text.data() + text.size()) {
+            return fail(invalid(fmt::format("SOURCE_DATE_EPOCH {}: not a whole number", text)));
+        }
+        options_.exporting.source_date_epoch_s = epoch_s;
+    }
+    return {};
+}
+
+Result<graph::Plan> Build::make_plan(const codec::Platform& platform) {
+    graph::PlanOptions options = options_.plan;
+    options.target_platform = platform;
+    for (int round = 0; round < kPlanRoundsMax; ++round) {
+        TRY(graph::Planned planned, graph::plan(file_, options, known_));
+        if (planned.missing.empty()) {
+            return std::move(planned.plan);
+        }
+        CHECK_OK(resolve(planned.missing));
+    }
+    return fail(over_limit("the Dockerfile's images lead to images without end"));
+}
+
+Result<void> Build::resolve(const std::vector<graph::ImageWanted>& missing) {
+    std::vector<std::pair<graph::ImageWanted, graph::KnownImage>> found;
+    for (const graph::ImageWanted& wanted : missing) {
+        found.emplace_back(wanted, graph::KnownImage{});
+    }
+    CHECK_OK(for_each_at_once(found, [&](auto& entry) -> Result<void> {
+        const solve::TaskId task = log_.begin("[internal] load metadata for " + entry.first.place);
+        auto known = images_->resolve(entry.first);
+        log_.end(task, known ? solve::Outcome::done : solve::Outcome::failed,
+                 known ? "" : known.error().message);
+        if (!known) {
+            return fail(std::move(known).error());
+        }
+        entry.second = *std::move(known);
+        return {};
+    }));
+    for (auto& [wanted, image] : found) {
+        known_[wanted] = std::move(image);
+    }
+    return {};
+}
+
+Result<std::string> Build::call() const {
+    if (options_.call == BuildOptions::Call::check) {
+        return options_.json ? findings_json(file_, *checked_) : findings_text(file_, *checked_);
+    }
+    return fail(Error{.code = std::errc::not_supported,
+                      .message = "--call: outlines and lists of targets cannot be made yet"});
+}
+
+void Build::open_solver() {
+    solve::Sources sources{
+        .image =
+            [this](const graph::ImageStep& step, const codec::Platform& platform) {
+                return images_->layers(step, platform, *store_);
+            },
+        .image_layers =
+            [this](const graph::ImageStep& step, const codec::Platform& platform) {
+                return images_->layer_ids(step, platform);
+            },
+        .context = [this](const graph::ContextStep& step) { return contexts_->open(step); },
+        .git = [this](const graph::GitStep& step) { return contexts_->open_git(step); },
+        .http = [this](const graph::HttpStep& step) { return contexts_->open_http(step); },
+    };
+    solve::Operations operations{
+        .definition = graph::definition,
+        .select = files::select,
+        .copy = files::copy,
+        .make_directory = files::make_directory,
+        .excerpt =
+            [this](const dockerfile::Lines& lines) { return dockerfile::excerpt(file_, lines); },
+        .give_up = [this] { session_.give_up(); },
+    };
+    runner_ = exec::make_oci_runner(*store_, options_.runner);
+    solver_ = std::make_unique<solve::Solver>(*store_, *records_, std::move(sources),
+                                              std::move(operations), *runner_, log_,
+                                              solve::SolveOptions{.jobs = args_.jobs});
+}
+
+Result<void> Build::solve() {
+    return for_each_at_once(platforms_, [&](std::unique_ptr<Platform>& platform) -> Result<void> {
+        const graph::Plan& plan = platform->plan;
+        TRY(platform->solved,
+            solver_->solve(plan, {plan.stages[plan.target].result}, session_.wait().cancel));
+        return {};
+    });
+}
+
+std::vector<exporter::BuiltImage> Build::built_images() {
+    std::vector<exporter::BuiltImage> images;
+    for (const auto& platform : platforms_) {
+        const graph::StageResult& stage = platform->plan.stages[platform->plan.target];
+        const graph::Plan* const plan = &platform->plan;
+        images.push_back(
+            {.platform = stage.settings.platform,
+             .settings = stage.settings,
+             .layer_ids = platform->solved.front().layer_ids,
+             .open = [this, plan, step = stage.result] { return solver_->open(*plan, step); }});
+    }
+    return images;
+}
+
+Result<void> Build::export_all(BuildResult& result) {
+    const std::vector<exporter::BuiltImage> images = built_images();
+    for (const exporter::Output& output : options_.outputs) {
+        CHECK_OK(session_.check_interrupt());
+        TRY(auto exported,
+            exporter::export_output(output, images, options_.exporting, *store_, session_, log_));
+        if (exported) {
+            result.exported.push_back(*std::move(exported));
+        }
+    }
+    return {};
+}
+
+}  // namespace lazybuild::cli

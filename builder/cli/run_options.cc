@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "builder/cli/run_options.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <map>
+#include <utility>
+
+#include "builder/cli/build_options.h"
+
+namespace lazybuild::cli {
+namespace {
+
+// "id=token,src=FILE": its fields by name.
+Result<std::map<std::string, std::string>> named_fields(const std::string& text) {
+    TRY(const auto fields, split_fields(text));
+    std::map<std::string, std::string> named;
+    for (const std::string& field : fields) {
+        const std::size_t equals = field.find('=');
+        if (equals == std::string::npos) {
+            return fail(invalid(fmt::format("{} must be KEY=VALUE", field)));
+        }
+        named[field.substr(0, equals)] = field.substr(equals + 1);
+    }
+    return named;
+}
+
+// Without a word on where it is, a variable of its name comes before a file of its name.
+Result<void> add_secret(const std::string& text, exec::RunnerOptions& options) {
+    TRY(auto fields, named_fields(text));
+    std::string id;
+    std::string type;
+    std::string file;
+    std::string variable;
+    for (auto& [key, value] : fields) {
+        if (key == "id") {
+            id = value;
+        } else if (key == "type") {
+            type = value;
+        } else if (key == "src" || key == "source") {
+            file = value;
+        } else if (key == "env") {
+            variable = value;
+        } else {
+            return fail(invalid(fmt::format("unknown key {}; there are id, src, env, type", key)));
+        }
+    }
+    if (!type.empty() && type != "file" && type != "env") {
+        return fail(invalid(fmt::format("type={}: file or env", type)));
+    }
+    if (id.empty()) {
+        return fail(invalid("which one? id=NAME says it"));
+    }
+    using Kind = exec::Secret::Kind;
+    if (!variable.empty() || type == "env") {
+        const std::string& name = !variable.empty() ? variable : !file.empty() ? file : id;
+        options.secrets[id] = {.kind = Kind::variable, .place = name};
+    } else if (file.empty() && type.empty() && std::getenv(id.c_str()) != nullptr) {
+        options.secrets[id] = {.kind = Kind::variable, .place = id};
+    } else {
+        options.secrets[id] = {.kind = Kind::file, .place = file.empty() ? id : file};
+    }
+    return {};
+}
+
+Result<void> add_agent(const std::string& text, exec::RunnerOptions& options) {
+    const std::size_t equals = text.find('=');
+    const std::string id = text.substr(0, equals);
+    std::string socket = equals == std::string::npos ? "" : text.substr(equals + 1);
+    if (socket.empty()) {
+        const char* const agent = std::getenv("SSH_AUTH_SOCK");
+        if (agent == nullptr || *agent == '\0') {
+            return fail(invalid("no agent runs: SSH_AUTH_SOCK is not set"));
+        }
+        socket = agent;
+    }
+    struct stat status{};
+    if (::stat(socket.c_str(), &status) != 0) {
+        return fail(errno_error(socket));
+    }
+    if (!S_ISSOCK(status.st_mode)) {
+        return fail(invalid(socket + " is not an agent's socket; keys are for ssh-agent to hold"));
+    }
+    options.ssh_agents[id] = socket;
+    return {};
+}
+
+Result<void> add_host(const std::string& text, exec::RunnerOptions& options) {
+    const std::size_t end = text.find_first_of(":=");
+    if (end == std::string::npos || end == 0 || end + 1 == text.size()) {
+        return fail(invalid("want NAME:ADDRESS"));
+    }
+    std::string address = text.substr(end + 1);
+    if (address.starts_with('[') && address.ends_with(']')) {
+        address = address.substr(1, address.size() - 2);
+    }
+    if (address.find_first_not_of("0123456789abcdefABCDEF.:") != std::string::npos) {
+        return fail(invalid(address + " is no address"));
+    }
+    options.extra_hosts.emplace_back(text.substr(0, end), address);
+    return {};
+}
+
+using Adder = Result<void> (*)(const std::string&, exec::RunnerOptions&);
+
+Result<void> add_each(const std::string& flag, const std::vector<std::string>& texts, Adder add,
+                      exec::RunnerOptions& options) {
+    for (const std::string& text : texts) {
+        if (auto added = add(text, options); !added) {
+            return fail(invalid(fmt::format("{} {}: {}", flag, text, added.error().message)));
+        }
+    }
+    return {};
+}
+
+Result<void> add_ulimit(const std::string& text, exec::RunnerOptions& options) {
+    TRY(exec::Ulimit limit, exec::parse_ulimit(text));
+    options.ulimits.push_back(std::move(limit));
+    return {};
+}
+
+Result<void> allow(const std::string& text, exec::RunnerOptions& options) {
+    return options.entitlements.allow(text);
+}
+
+}  // namespace
+
+Result<exec::RunnerOptions> read_run_options(const BuildArgs& args) {
+    exec::RunnerOptions options;
+    options.runtime = args.runtime;
+    CHECK_OK(add_each("--secret", args.secrets, add_secret, options));
+    CHECK_OK(add_each("--ssh", args.ssh, add_agent, options));
+    CHECK_OK(add_each("--add-host", args.extra_hosts, add_host, options));
+    CHECK_OK(add_each("--ulimit", args.ulimits, add_ulimit, options));
+    CHECK_OK(add_each("--allow", args.allowed, allow, options));
+    if (!args.shm_size.empty()) {
+        auto size = parse_size(args.shm_size);
+        if (!size) {
+            return fail(std::move(size).error().context("--shm-size"));
+        }
+        options.shm_bytes = *size;
+    }
+    return options;
+}
+
+}  // namespace lazybuild::cli

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// The flags of `lazybuild build` that are about what a RUN finds: secrets, agents, hosts, limits.
+#pragma once
+
+#include "builder/cli/cmd_build.h"
+#include "builder/exec/options.h"
+
+namespace lazybuild::cli {
+
+/// Errors: invalid_argument, naming the flag.
+Result<exec::RunnerOptions> read_run_options(const BuildArgs& args);
+
+}  // namespace lazybuild::cli
