@@ -126,7 +126,10 @@ def read_image(layout):
 
 
 def difference(tree, base):
-    """What makes `tree` another one than `base`: added and changed files, and "gone" for removed ones."""
-    changed = {path: text for path, text in tree.items() if base.get(path) != text}
+    """What makes `tree` another one than `base`: added and changed files, and "gone" for removed ones.
+
+    The time of a directory that was there is left out: peers change it when something is made in it, we do not."""
+    changed = {path: text for path, text in tree.items()
+               if base.get(path) != text and not (text.startswith("dir") and base.get(path) == text + " old")}
     changed.update({path: "gone" for path in base if path not in tree})
     return dict(sorted(changed.items()))
