@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "builder/export/exporter.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <set>
 #include <utility>
 
@@ -79,11 +81,17 @@ class Export {
            solve::Progress& progress);
 
     Result<void> files();
-    Result<Exported> image();
+    /// `archive`: where it goes instead of to the output's destination.
+    Result<Exported> image(ByteSink* archive = nullptr);
+    /// The progress ends with `result`; errors say what was tried.
+    template <class T>
+    Result<T> close(Result<T> result);
 
   private:
     Result<void> check() const;
+    Result<void> open_pushes();
     Result<FinishedImage> finish_image();
+    Result<void> name_by_digest(FinishedImage& image) const;
     Result<void> deliver(const FinishedImage& image);
     Result<void> push_documents(const FinishedImage& image);
     Result<void> keep(const FinishedImage& image);
@@ -93,6 +101,7 @@ class Export {
     DocumentOptions document_options() const;
 
     const Output& output_;
+    std::vector<std::string> names_;  ///< in full
     const std::vector<BuiltImage>& images_;
     const ExportOptions& options_;
     layers::LayerStore& store_;
@@ -101,12 +110,7 @@ class Export {
     Annotations annotations_;
     std::vector<std::unique_ptr<RegistryPush>> pushes_;  ///< one for each repository
     std::string directory_;
-    std::uint64_t files_ = 0;
     ProgressTask task_;
-
-    friend Result<std::optional<Exported>> lazybuild::exporter::export_output(
-        const Output&, const std::vector<BuiltImage>&, const ExportOptions&, layers::LayerStore&,
-        image::Session&, solve::Progress&);
 };
 
 Export::Export(const Output& output, const std::vector<BuiltImage>& images,
@@ -122,14 +126,14 @@ Export::Export(const Output& output, const std::vector<BuiltImage>& images,
       task_(progress, title_of(output.type)) {}
 
 Result<void> Export::check() const {
-    if (output_.push && output_.names.empty()) {
+    if (images_.empty()) {
+        return fail(invalid("there is nothing to export"));
+    }
+    if (output_.push && names_.empty()) {
         return fail(invalid("tag is needed when pushing to registry: -t HOST/NAME:TAG"));
     }
     if (output_.type == Output::Type::docker && images_.size() > 1) {
         return fail(invalid("type=docker holds an image for one platform; type=oci holds several"));
-    }
-    if (output_.type == Output::Type::docker && output_.destination.empty()) {
-        return fail(invalid("type=docker without dest= is for loading into docker"));
     }
     if (output_.rewrite_timestamps && !epoch_s_) {
         return fail(invalid("rewrite-timestamp=true needs a SOURCE_DATE_EPOCH to rewrite to"));
@@ -162,20 +166,24 @@ Result<FinishedImage> Export::finish_image() {
     for (const BuiltImage& image : images_) {
         total += image.layer_ids.size();
     }
-    std::atomic<std::uint64_t> done = 0;
-    const std::string_view what =
-        pushes_.empty() ? "exporting layers" : "exporting and pushing layers";
-    auto ready = [&](const ImageLayer& layer) -> Result<void> {
-        for (const auto& push : pushes_) {
-            CHECK_OK(push->push(layer.descriptor));
-        }
-        task_.step(what, ++done, total);
-        return {};
-    };
+    std::atomic<std::uint64_t> pushed = 0;
+    LayerBlobs::Ready ready;
+    if (!pushes_.empty()) {
+        ready = [&](const ImageLayer& layer) -> Result<void> {
+            for (const auto& push : pushes_) {
+                CHECK_OK(push->push(layer.descriptor));
+            }
+            task_.step("pushing layers", ++pushed, total);
+            return {};
+        };
+    }
     FinishedImage finished;
-    finished.names = output_.names;
+    finished.names = names_;
+    std::uint64_t exported = 0;
     for (const BuiltImage& image : images_) {
         TRY(const std::vector<ImageLayer> layers, blobs.of(image, ready));
+        exported += layers.size();
+        task_.step("exporting layers", exported, total);
         TRY(ImageDocuments documents, make_documents(image, layers, document_options()));
         task_.step(
             fmt::format("exporting manifest {}", documents.manifest.descriptor.digest.text()), 1,
@@ -190,11 +198,15 @@ Result<FinishedImage> Export::finish_image() {
 }
 
 Result<void> Export::keep_document(const NamedDocument& document) {
+    if (store_.blob_path(document.descriptor.digest)) {
+        return {};
+    }
     if (directory_.empty()) {
         TRY(directory_, store_.build_directory());
     }
-    const std::string path = fmt::format("{}/document-{}", directory_, files_++);
-    CHECK_OK(replace_file(path, document.bytes));
+    const std::string path = staging_path(directory_);
+    TRY(const Fd file, open_file(path, O_WRONLY | O_CREAT | O_TRUNC));
+    CHECK_OK(write_all(file.get(), document.bytes));
     return store_.keep_blob(document.descriptor.digest, path);
 }
 
@@ -259,36 +271,64 @@ Result<void> Export::deliver(const FinishedImage& image) {
     return file.commit();
 }
 
-Result<Exported> Export::image() {
+Result<void> Export::open_pushes() {
+    std::set<registry::Repository> repositories;
+    for (const std::string& name : names_) {
+        TRY(const auto reference, registry::Reference::parse(name));
+        if (repositories.insert(reference.repository).second) {
+            pushes_.push_back(
+                std::make_unique<RegistryPush>(store_, session_, reference.repository));
+        }
+    }
+    return {};
+}
+
+Result<void> Export::name_by_digest(FinishedImage& image) const {
+    std::vector<std::string> canonical;
+    for (const std::string& name : names_) {
+        TRY(const auto reference, registry::Reference::parse(name));
+        canonical.push_back(reference.repository.text() + "@" +
+                            image.root().descriptor.digest.text());
+    }
+    if (output_.push_by_digest) {
+        image.names.clear();
+    }
+    image.names.insert(image.names.end(), canonical.begin(), canonical.end());
+    return {};
+}
+
+Result<Exported> Export::image(ByteSink* archive) {
+    for (const std::string& name : output_.names) {
+        TRY(const auto reference, registry::Reference::parse(name));
+        names_.push_back(reference.text());
+    }
     TRY(annotations_, Annotations::parse(output_.annotations));
     CHECK_OK(check());
     if (output_.push) {
-        std::set<registry::Repository> repositories;
-        for (const std::string& name : output_.names) {
-            TRY(const auto reference, registry::Reference::parse(name));
-            if (repositories.insert(reference.repository).second) {
-                pushes_.push_back(
-                    std::make_unique<RegistryPush>(store_, session_, reference.repository));
-            }
-        }
+        CHECK_OK(open_pushes());
     }
     TRY(FinishedImage image, finish_image());
     if (output_.name_canonical || output_.push_by_digest) {
-        std::vector<std::string> canonical;
-        for (const std::string& name : output_.names) {
-            TRY(const auto reference, registry::Reference::parse(name));
-            canonical.push_back(reference.repository.text() + "@" +
-                                image.root().descriptor.digest.text());
-        }
-        if (output_.push_by_digest) {
-            image.names.clear();
-        }
-        image.names.insert(image.names.end(), canonical.begin(), canonical.end());
+        CHECK_OK(name_by_digest(image));
     }
-    CHECK_OK(deliver(image));
+    if (archive != nullptr) {
+        CHECK_OK(write_archive(image, true, store_, session_, *archive));
+    } else {
+        CHECK_OK(deliver(image));
+    }
     return Exported{.root = image.root().descriptor,
                     .config = image.platforms.front().config.descriptor,
                     .names = image.names};
+}
+
+template <class T>
+Result<T> Export::close(Result<T> result) {
+    if (!result) {
+        task_.close(fail(result.error()));
+        return fail(std::move(result).error().context(title_of(output_.type)));
+    }
+    task_.close({});
+    return result;
 }
 
 Result<void> Export::each_platform(
@@ -333,24 +373,25 @@ Result<std::optional<Exported>> export_output(const Output& output,
     if (output.type == Output::Type::cacheonly) {
         return std::nullopt;
     }
-    if (images.empty()) {
-        return fail(invalid("there is nothing to export"));
+    if (output.type == Output::Type::docker && output.destination.empty()) {
+        return fail(invalid("type=docker without dest= is for loading into docker"));
     }
     Export work{output, images, options, store, session, progress};
     if (output.type == Output::Type::local || output.type == Output::Type::tar) {
-        auto done = work.files();
-        work.task_.close(done);
-        if (!done) {
-            return fail(std::move(done).error().context(title_of(output.type)));
-        }
+        CHECK_OK(work.close(work.files()));
         return std::nullopt;
     }
-    auto exported = work.image();
-    work.task_.close(exported ? Result<void>{} : fail(exported.error()));
-    if (!exported) {
-        return fail(std::move(exported).error().context(title_of(output.type)));
-    }
-    return std::optional{*std::move(exported)};
+    TRY(Exported exported, work.close(work.image()));
+    return std::optional{std::move(exported)};
+}
+
+Result<Exported> export_docker_archive(const Output& output, const std::vector<BuiltImage>& images,
+                                       const ExportOptions& options, layers::LayerStore& store,
+                                       image::Session& session, solve::Progress& progress,
+                                       ByteSink& out) {
+    ASSERT(output.type == Output::Type::docker);
+    Export work{output, images, options, store, session, progress};
+    return work.close(work.image(&out));
 }
 
 }  // namespace lazybuild::exporter

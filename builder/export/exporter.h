@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/stream.h"
 #include "builder/graph/image_settings.h"
 #include "builder/image/session.h"
 #include "builder/layers/layer_store.h"
@@ -24,6 +25,8 @@ namespace lazybuild::exporter {
 /// One platform's result.
 struct BuiltImage {
     codec::Platform platform;
+    /// In its history, what made no layer is marked so (also a WORKDIR that was there already);
+    /// entries of the build itself have no time.
     graph::ImageSettings settings;
     std::vector<codec::Digest> layer_ids;            ///< bottom first
     std::function<Result<layers::Snapshot>()> open;  ///< the layers, when bytes are needed
@@ -71,6 +74,13 @@ struct Exported {
     codec::Descriptor config;  ///< of the only platform
     std::vector<std::string> names;
 };
+
+/// `output` is of type docker; as an archive that every `docker load` takes, into `out`, wherever
+/// its destination is. Errors: as export_output.
+Result<Exported> export_docker_archive(const Output& output, const std::vector<BuiltImage>& images,
+                                       const ExportOptions& options, layers::LayerStore& store,
+                                       image::Session& session, solve::Progress& progress,
+                                       ByteSink& out);
 
 /// `progress` gets tasks of its own. Not on the reactor's thread. Errors name the output.
 Result<std::optional<Exported>> export_output(const Output& output,

@@ -44,6 +44,10 @@ Result<ImageStore> ImageStore::open(const std::string& root) {
 }
 
 Result<void> ImageStore::put(const std::string& name, const codec::Descriptor& image) {
+    TRY(const std::optional<StoredImage> before, find(name));
+    if (before && before->root.digest == image.digest) {
+        return {};  // a build that changed nothing waits for no disk
+    }
     TRY(store::Statement statement,
         database_.prepare("INSERT OR REPLACE INTO images (name, media_type, digest, size, kept_s) "
                           "VALUES (?, ?, ?, ?, ?)"));

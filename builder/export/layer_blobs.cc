@@ -6,12 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "base/file.h"
+#include "builder/export/output_file.h"
 #include "builder/export/parallel.h"
 #include "codec/layer_format.h"
 #include "codec/plain_layer_writer.h"
@@ -50,11 +49,7 @@ ImageLayer image_layer(const layers::LayerBlob& blob) {
 }  // namespace
 
 LayerBlobs::LayerBlobs(layers::LayerStore& store, image::Session& session, BlobOptions options)
-    : store_(store),
-      session_(session),
-      options_(options),
-      budget_(kBudgetBytesMax),
-      workers_(static_cast<unsigned>(session.jobs())) {}
+    : store_(store), session_(session), options_(options), budget_(kBudgetBytesMax) {}
 
 Result<std::optional<layers::LayerBlob>> LayerBlobs::base_blob(const codec::Digest& layer) {
     TRY(const auto blobs, store_.blobs(layer));
@@ -146,7 +141,7 @@ Result<void> LayerBlobs::write_estargz(const LayerContent& content, ByteSink& ou
     const codec::LayerFormat* const format = codec::find_layer_format("estargz");
     ASSERT(format != nullptr && format->writer != nullptr);
     const codec::LayerOptions options{.level = options_.level};
-    const auto stream = format->writer->stream(options, workers_, budget_, out);
+    const auto stream = format->writer->stream(options, *workers_, budget_, out);
     CHECK_OK(codec::write_tree_tar(*content.tree, content.read, {}, *stream));
     TRY(const codec::WrittenLayer made, stream->finish());
     blob.descriptor = format->writer->describe({}, made);
@@ -169,7 +164,7 @@ Result<void> LayerBlobs::write_plain(const LayerContent& content, ByteSink& out,
         type = kOciLayerZstd;
     }
     TRY(const auto writer,
-        codec::PlainLayerWriter::create(compression, options_.level, workers_, out));
+        codec::PlainLayerWriter::create(compression, options_.level, *workers_, out));
     CHECK_OK(codec::write_tree_tar(*content.tree, content.read, {}, *writer));
     TRY(const codec::WrittenLayer made, writer->finish());
     blob.descriptor.media_type = type;
@@ -179,15 +174,18 @@ Result<void> LayerBlobs::write_plain(const LayerContent& content, ByteSink& out,
     return {};
 }
 
-Result<layers::LayerBlob> LayerBlobs::write(const LayerContent& content) {
-    std::string path;
-    {
-        const std::lock_guard lock(mutex_);
-        if (directory_.empty()) {
-            TRY(directory_, store_.build_directory());
-        }
-        path = fmt::format("{}/blob-{}", directory_, files_++);
+// The path of a new file.
+Result<std::string> LayerBlobs::prepare_to_write() {
+    const std::lock_guard lock(mutex_);
+    if (!workers_) {
+        TRY(directory_, store_.build_directory());
+        workers_.emplace(static_cast<unsigned>(session_.jobs()));
     }
+    return staging_path(directory_);
+}
+
+Result<layers::LayerBlob> LayerBlobs::write(const LayerContent& content) {
+    TRY(const std::string path, prepare_to_write());
     TRY(const Fd file, open_file(path, O_RDWR | O_CREAT | O_TRUNC));
     FdSink file_sink{file.get()};
     PatientSink sink{file_sink, session_};
@@ -219,11 +217,11 @@ Result<void> LayerBlobs::finish(const BuiltImage& image, Work& work) {
 Result<std::vector<ImageLayer>> LayerBlobs::of(const BuiltImage& image, const Ready& ready) {
     snapshot_.reset();
     TRY(std::vector<Work> works, plan(image));
-    // A layer that comes twice is written once.
+    // A layer that comes twice is written once, and what nobody waits for needs no thread.
     std::map<codec::Digest, std::size_t> first;
     std::vector<std::size_t> todo;
     for (std::size_t i = 0; i < works.size(); ++i) {
-        if (first.emplace(works[i].id, i).second) {
+        if (first.emplace(works[i].id, i).second && (ready || !works[i].blob)) {
             todo.push_back(i);
         }
     }

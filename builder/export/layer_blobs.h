@@ -59,6 +59,7 @@ class LayerBlobs {
     Result<std::optional<layers::LayerBlob>> kept_blob(const codec::Digest& layer);
     Result<std::vector<Work>> change_contents(const BuiltImage& image, std::vector<Work> plan);
     Result<void> finish(const BuiltImage& image, Work& work);
+    Result<std::string> prepare_to_write();
     Result<LayerContent> content_of(const BuiltImage& image, const codec::Digest& layer);
     Result<layers::LayerBlob> write(const LayerContent& content);
     Result<void> write_estargz(const LayerContent& content, ByteSink& out, layers::LayerBlob& blob);
@@ -70,10 +71,10 @@ class LayerBlobs {
     std::mutex mutex_;  // guards what follows
     std::optional<layers::Snapshot> snapshot_;
     std::string directory_;
-    std::uint64_t files_ = 0;
     codec::ByteBudget budget_;
-    /// Apart from the session's, which wait for peers. Last: its threads end first.
-    io::Pool workers_;
+    /// Apart from the session's, which wait for peers; made when there is something to write.
+    /// Last: its threads end first.
+    std::optional<io::Pool> workers_;
 };
 
 }  // namespace lazybuild::exporter

@@ -2,9 +2,11 @@
 #include "builder/export/output_file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -93,6 +95,11 @@ Result<void> OutputFile::commit() {
     }
     temporary_.clear();
     return sync_directory(directory_of(path_));
+}
+
+std::string staging_path(const std::string& directory) {
+    static std::atomic<std::uint64_t> numbers = 0;
+    return fmt::format("{}/export-{}", directory, numbers++);
 }
 
 }  // namespace lazybuild::exporter

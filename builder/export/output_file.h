@@ -39,4 +39,7 @@ class OutputFile final : public ByteSink {
     Bytes buffer_;
 };
 
+/// A name in a build's directory that no export of this process has used. Threads: any.
+std::string staging_path(const std::string& directory);
+
 }  // namespace lazybuild::exporter
