@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <ctime>
@@ -258,8 +259,11 @@ Result<std::vector<layers::ContentDigest>> LocalContext::digests(
     const std::vector<std::string>& paths) {
     const std::lock_guard lock{mutex_};
     std::vector<std::string> unknown;
+    std::vector<const Seen*> wanted;
+    wanted.reserve(paths.size());
     for (const std::string& path : paths) {
         TRY(const Seen* const seen, see(path));
+        wanted.push_back(seen);
         if (!seen->info || seen->info->type != FileType::regular) {
             return fail(invalid(fmt::format("\"{}\" is not a regular file", path)));
         }
@@ -270,8 +274,8 @@ Result<std::vector<layers::ContentDigest>> LocalContext::digests(
     CHECK_OK(hash(unknown));
     std::vector<layers::ContentDigest> all;
     all.reserve(paths.size());
-    for (const std::string& path : paths) {
-        all.push_back(layers::ContentDigest{.digest = *seen_.find(path)->second.content});
+    for (const Seen* const seen : wanted) {
+        all.push_back(layers::ContentDigest{.digest = *seen->content});
     }
     return all;
 }
@@ -320,17 +324,24 @@ std::string LocalContext::explain_absence(std::string_view path) {
                             : std::string{};
 }
 
-// A cache that cannot be used is left alone: files are read, that is all.
+// A cache that cannot be used is begun anew, or left alone: files are read, that is all.
 std::optional<StatIndex> open_index(const LocalContextOptions& options,
                                     const LocalDirectory& directory) {
     if (options.stat_index.empty()) {
         return std::nullopt;
     }
-    auto index = StatIndex::open(options.stat_index, {.device = directory.root_status().st_dev,
-                                                      .inode = directory.root_status().st_ino,
-                                                      .path = options.directory});
+    const StatIndex::Place place{.device = directory.root_status().st_dev,
+                                 .inode = directory.root_status().st_ino,
+                                 .path = options.directory};
+    auto index = StatIndex::open(options.stat_index, place);
+    if (!index && index.error().code == std::errc::bad_message) {
+        for (const char* const suffix : {"", "-wal", "-shm"}) {
+            ::unlink((options.stat_index + suffix).c_str());
+        }
+        index = StatIndex::open(options.stat_index, place);
+    }
     if (!index) {
-        log::warning("the stat index cannot be read: every file is",
+        log::warning("the stat index cannot be used: every file is read",
                      {{"path", options.stat_index}, {"error", index.error().message}});
         return std::nullopt;
     }

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "builder/files/selection_digest.h"
 
-#include <fmt/format.h>
-
-#include <iterator>
+#include <array>
+#include <charconv>
+#include <map>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "builder/dockerfile/file_mode.h"
+#include "codec/sha256.h"
+#include "codec/sha256_many.h"
 
 namespace lazybuild::files {
 namespace {
@@ -14,93 +18,122 @@ namespace {
 /// Changes whenever the text below does: records made with another text are never found.
 constexpr std::string_view kSchema = "lazybuild selection 1\n";
 
-// Lengths stand before what may hold any byte, so that no two selections have one text.
-void add_text(std::string& record, std::string_view text) {
-    fmt::format_to(std::back_inserter(record), "{}:{} ", text.size(), text);
+void add_number(std::string& text, std::uint64_t number, int base = 10) {
+    std::array<char, 24> digits;
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, base).ptr;
+    text.append(digits.data(), end);
 }
 
+// Lengths stand before what may hold any byte, so that no two selections have one text.
+void add_text(std::string& record, std::string_view text) {
+    add_number(record, text.size());
+    record += ':';
+    record += text;
+    record += ' ';
+}
+
+// Contexts of ten thousand files are digested for every build, most of which have nothing else to
+// do: all records stand in one text, and their own digests are computed side by side.
 class Digester {
   public:
     Digester(Selection& selection, const Overwritten& overwritten)
-        : selection_(selection), overwritten_(overwritten) {
-        text_.update(as_bytes(kSchema));
-    }
+        : selection_(selection), overwritten_(overwritten), text_(kSchema) {}
 
     void add(const Match& match) {
-        std::string record = match.directory ? "directory\n" : "file ";
+        text_ += match.directory ? "directory\n" : "file ";
         if (!match.directory) {
-            add_text(record, match.name);
-            record += match.unpack ? "unpack\n" : "\n";
+            add_text(text_, match.name);
+            text_ += match.unpack ? "unpack\n" : "\n";
         }
-        text_.update(as_bytes(record));
         first_names_.clear();
         for (const Selected& file : match.files) {
-            add(match, file);
+            if (match.directory && file.to.empty()) {
+                continue;  // the directory itself: only what is in it is copied
+            }
+            const std::size_t start = text_.size();
+            add(file);
+            if (selection_.names.size() < kSelectionNamesMax) {
+                selection_.names.push_back((file.to.empty() ? match.name : file.to) + " ");
+                records_.push_back({start, text_.size() - start});
+            }
         }
     }
 
-    codec::Digest finish() { return text_.finish(); }
+    void finish() {
+        selection_.digest = codec::sha256(as_bytes(text_));
+        std::vector<ByteView> records;
+        records.reserve(records_.size());
+        for (const auto& [start, size] : records_) {
+            records.push_back(as_bytes(text_).subspan(start, size));
+        }
+        std::vector<codec::Digest> digests(records.size());
+        codec::sha256_each(records, digests);
+        for (std::size_t i = 0; i < digests.size(); ++i) {
+            selection_.names[i] += digests[i].text();
+        }
+    }
 
   private:
-    void add(const Match& match, const Selected& file) {
-        if (match.directory && file.to.empty()) {
-            return;  // the directory itself: only what is in it is copied
-        }
-        std::string record;
-        add_text(record, file.to);
-        add_attributes(record, file);
-        record += '\n';
-        text_.update(as_bytes(record));
-        if (selection_.names.size() < kSelectionNamesMax) {
-            const std::string& name = file.to.empty() ? match.name : file.to;
-            selection_.names.push_back(name + " " + codec::sha256(as_bytes(record)).text());
-        }
-    }
-
-    void add_attributes(std::string& record, const Selected& file) {
+    void add(const Selected& file) {
         const layers::FileInfo& info = file.info;
-        const bool link = info.type == codec::FileType::symlink;
-        fmt::format_to(std::back_inserter(record), "type={} ", static_cast<int>(info.type));
-        if (!overwritten_.mode && !link) {
-            fmt::format_to(std::back_inserter(record), "mode={:o} ", info.mode);
-        }
-        if (!overwritten_.owner) {
-            fmt::format_to(std::back_inserter(record), "owner={}:{} ", info.uid, info.gid);
-        }
-        if (file.on_the_way) {
-            record += "on the way ";
-        }
-        for (const codec::Xattr& xattr : info.xattrs) {
-            record += "xattr=";
-            add_text(record, xattr.name);
-            add_text(record, xattr.value);
-        }
-        if (link) {
-            record += "target=";
-            add_text(record, info.link_target);
-        }
-        if (info.type == codec::FileType::character || info.type == codec::FileType::block) {
-            fmt::format_to(std::back_inserter(record), "device={}:{} ", info.device_major,
-                           info.device_minor);
-        }
+        add_text(text_, file.to);
+        add_attributes(file);
         if (info.inode != 0 && info.type != codec::FileType::directory) {
             const auto [first, fresh] = first_names_.emplace(info.inode, &file.to);
             if (!fresh) {
-                record += "same as ";
-                add_text(record, *first->second);
+                text_ += "same as ";
+                add_text(text_, *first->second);
             }
         }
         if (file.content) {
-            fmt::format_to(std::back_inserter(record), "size={} content={}", info.size_bytes,
-                           file.content->digest.hex());
+            text_ += "size=";
+            add_number(text_, info.size_bytes);
+            text_ += " content=";
+            text_ += as_text(file.content->digest.raw());
             selection_.claimed |= !file.content->verified;
+        }
+        text_ += '\n';
+    }
+
+    void add_attributes(const Selected& file) {
+        const layers::FileInfo& info = file.info;
+        const bool link = info.type == codec::FileType::symlink;
+        text_ += "type=";
+        add_number(text_, static_cast<std::uint64_t>(info.type));
+        if (!overwritten_.mode && !link) {
+            text_ += " mode=";
+            add_number(text_, info.mode, 8);
+        }
+        if (!overwritten_.owner) {
+            text_ += " owner=";
+            add_number(text_, info.uid);
+            text_ += ':';
+            add_number(text_, info.gid);
+        }
+        text_ += file.on_the_way ? " on the way " : " ";
+        for (const codec::Xattr& xattr : info.xattrs) {
+            text_ += "xattr=";
+            add_text(text_, xattr.name);
+            add_text(text_, xattr.value);
+        }
+        if (link) {
+            text_ += "target=";
+            add_text(text_, info.link_target);
+        }
+        if (info.type == codec::FileType::character || info.type == codec::FileType::block) {
+            text_ += "device=";
+            add_number(text_, info.device_major);
+            text_ += ':';
+            add_number(text_, info.device_minor);
+            text_ += ' ';
         }
     }
 
     Selection& selection_;
     const Overwritten overwritten_;
-    codec::Sha256 text_;
-    std::map<std::uint64_t, const std::string*> first_names_;  // of one match, by inode
+    std::string text_;
+    std::vector<std::pair<std::size_t, std::size_t>> records_;  // of names: start and size in text_
+    std::map<std::uint64_t, const std::string*> first_names_;   // of one match, by inode
 };
 
 }  // namespace
@@ -119,7 +152,7 @@ void digest_selection(Selection& selection, const Overwritten& overwritten) {
     for (const Match& match : selection.matches) {
         digester.add(match);
     }
-    selection.digest = digester.finish();
+    digester.finish();
 }
 
 }  // namespace lazybuild::files

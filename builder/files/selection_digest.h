@@ -3,12 +3,7 @@
 // the copy keeps, and what its bytes hash to. Not for other rooms.
 #pragma once
 
-#include <cstdint>
-#include <map>
-#include <string>
-
 #include "builder/files/copy.h"
-#include "codec/sha256.h"
 
 namespace lazybuild::files {
 

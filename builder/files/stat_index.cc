@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <utility>
 
 namespace lazybuild::files {
@@ -114,12 +115,15 @@ Result<void> StatIndex::load() {
                               .ctime_ns = rows.number(3),
                               .inode = static_cast<std::uint64_t>(rows.number(4))},
                     .facts = {}};
-        if (const std::string content = rows.text(5); !content.empty()) {
-            TRY(known.facts.content, codec::Digest::parse(content));
-        }
+        const std::string content = rows.text(5);
         auto xattrs = parse_xattrs(rows.text(6));
-        if (!xattrs) {
-            return fail(corrupt("the stat index has a row that is none"));
+        codec::Digest::Raw raw;
+        if (!xattrs || (!content.empty() && content.size() != raw.size())) {
+            continue;  // not a row of ours: as if it were not there
+        }
+        if (!content.empty()) {
+            std::memcpy(raw.data(), content.data(), raw.size());
+            known.facts.content = codec::Digest{raw};
         }
         known.facts.xattrs = *std::move(xattrs);
         files_.emplace(rows.text(0), std::move(known));
@@ -169,7 +173,7 @@ Result<void> StatIndex::write_changed() {
         insert.bind(3, static_cast<std::int64_t>(known.stamp.size_bytes));
         insert.bind(4, known.stamp.mtime_ns).bind(5, known.stamp.ctime_ns);
         insert.bind(6, static_cast<std::int64_t>(known.stamp.inode));
-        insert.bind(7, known.facts.content ? known.facts.content->text() : std::string{});
+        insert.bind(7, known.facts.content ? as_text(known.facts.content->raw()) : "");
         insert.bind(8, xattrs_text(known.facts.xattrs));
         CHECK_OK(insert.run());
         insert.reset();

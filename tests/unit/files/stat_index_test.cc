@@ -109,7 +109,7 @@ TEST(StatIndex, spares_a_context_from_reading_unchanged_files) {
         << "its ctime tells, though size and mtime are what they were";
 }
 
-TEST(StatIndex, is_done_without_when_it_is_broken) {
+TEST(StatIndex, is_begun_anew_when_it_is_broken) {
     const test::TempDir directory;
     directory.run("mkdir context && printf x >context/file");
     directory.write("db", "this is no database at all, and long enough to be looked at as one");
@@ -117,6 +117,18 @@ TEST(StatIndex, is_done_without_when_it_is_broken) {
                                              .ignore_text = {},
                                              .ignore_name = {},
                                              .stat_index = directory / "db"});
+    ASSERT_TRUE(context);
+    EXPECT_EQ((*context)->digest("file")->digest, codec::sha256(as_bytes("x")));
+    EXPECT_TRUE(StatIndex::open(directory / "db", kPlace));
+}
+
+TEST(StatIndex, is_done_without_when_it_cannot_be_had) {
+    const test::TempDir directory;
+    directory.run("mkdir context && printf x >context/file");
+    const auto context = open_local_context({.directory = directory / "context",
+                                             .ignore_text = {},
+                                             .ignore_name = {},
+                                             .stat_index = directory / "no/such/db"});
     ASSERT_TRUE(context);
     EXPECT_EQ((*context)->digest("file")->digest, codec::sha256(as_bytes("x")));
 }
