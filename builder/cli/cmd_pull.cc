@@ -52,9 +52,13 @@ ExitCode run(const PullArgs& args, image::Console& console) {
     if (!summary) {
         return report_failure(console, kCommand, summary.error());
     }
-    console.note(fmt::format("{}: {} layers lazy, {} in full, {} there before; {} fetched", name,
-                             summary->layers_lazy, summary->layers_full, summary->layers_present,
-                             image::size_text(summary->fetched_bytes)));
+    const std::string unpacked =
+        summary->layers_unpacked == 0
+            ? ""
+            : fmt::format(", {} unpacked by the snapshotter", summary->layers_unpacked);
+    console.note(fmt::format("{}: {} layers lazy{}, {} in full, {} there before; {} fetched", name,
+                             summary->layers_lazy, unpacked, summary->layers_full,
+                             summary->layers_present, image::size_text(summary->fetched_bytes)));
     console.out(summary->digest.text() + "\n");
     return ExitCode::done;
 }

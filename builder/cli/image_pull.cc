@@ -11,6 +11,7 @@
 
 #include "builder/cli/pull_labels.h"
 #include "builder/image/work.h"
+#include "codec/layer_format.h"
 #include "codec/media_type.h"
 
 namespace lazybuild::cli {
@@ -27,6 +28,11 @@ std::string unique_name() {
         "{}-{:08x}",
         std::chrono::duration_cast<std::chrono::nanoseconds>(now).count() % 1'000'000'000,
         random());
+}
+
+bool has_index(const codec::Descriptor& layer) {
+    const codec::LayerFormat* const format = codec::layer_format_for(layer.media_type);
+    return format != nullptr && layer.annotations.contains(std::string{format->toc_annotation});
 }
 
 // Counts and passes on.
@@ -282,8 +288,8 @@ void ImagePull::report(const Layer& layer, LayerOutcome outcome, double seconds)
     switch (outcome) {
         case LayerOutcome::present: ++summary_.layers_present; break;
         case LayerOutcome::lazy:
-            what = "lazy";
-            ++summary_.layers_lazy;
+            what = has_index(blob) ? "lazy" : "unpacked by the snapshotter";
+            ++(has_index(blob) ? summary_.layers_lazy : summary_.layers_unpacked);
             break;
         case LayerOutcome::full:
             what = "pulled in full: the snapshotter did not take it";

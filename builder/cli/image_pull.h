@@ -31,6 +31,7 @@ struct PullOptions {
 struct PullSummary {
     codec::Digest digest;  ///< of what the name stands for
     std::size_t layers_lazy = 0;
+    std::size_t layers_unpacked = 0;  ///< by the snapshotter: they cannot be lazy
     std::size_t layers_full = 0;
     std::size_t layers_present = 0;
     std::uint64_t fetched_bytes = 0;  ///< by this program

@@ -78,14 +78,23 @@ class ChainImages {
     }
 
   private:
-    Result<void> make(const std::string& directory, const store::KeptToc& toc,
-                      std::span<const LowerSnapshot> below, const std::string& path) {
+    static Result<codec::FileTree> tree_of(const std::string& directory,
+                                           const store::KeptToc& toc) {
+        if (toc.format == nullptr) {
+            return store::read_layer_index(directory);
+        }
         TRY(const Bytes index, store::read_kept_index(directory));
         const codec::IndexPlace place{.offset_bytes = toc.toc_offset_bytes,
                                       .size_bytes = index.size()};
         TRY(codec::Toc parsed, toc.format->read_toc(index, place, std::nullopt));
+        return std::move(parsed.tree);
+    }
+
+    Result<void> make(const std::string& directory, const store::KeptToc& toc,
+                      std::span<const LowerSnapshot> below, const std::string& path) {
+        TRY(codec::FileTree tree, tree_of(directory, toc));
         if (below.empty()) {
-            CHECK_OK(codec::make_first_layer(parsed.tree));
+            CHECK_OK(codec::make_first_layer(tree));
         } else {
             TRY(const auto lowers, open_lowers(below));
             std::vector<codec::LowerTree*> borrowed;
@@ -93,9 +102,9 @@ class ChainImages {
             for (const auto& lower : lowers) {
                 borrowed.push_back(lower.get());
             }
-            CHECK_OK(codec::take_attributes_from_below(parsed.tree, borrowed));
+            CHECK_OK(codec::take_attributes_from_below(tree, borrowed));
         }
-        return store::write_chain_tree(parsed.tree, codec::sha256(as_bytes(path)), path);
+        return store::write_chain_tree(tree, codec::sha256(as_bytes(path)), path);
     }
 
     // Each lower image needs those below it, and most are there already: whoever mounted the

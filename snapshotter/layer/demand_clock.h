@@ -36,4 +36,16 @@ class DemandClock {
     std::atomic<Clock::rep> last_{Clock::now().time_since_epoch().count()};
 };
 
+/// While one of these lives, somebody waits for the network.
+class Demand {
+  public:
+    explicit Demand(DemandClock& clock) : clock_(clock) { clock_.begin(); }
+    Demand(const Demand&) = delete;
+    Demand& operator=(const Demand&) = delete;
+    ~Demand() { clock_.end(); }
+
+  private:
+    DemandClock& clock_;
+};
+
 }  // namespace lazybuild::layer

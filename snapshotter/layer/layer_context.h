@@ -7,6 +7,7 @@
 
 #include "snapshotter/io/pool.h"
 #include "snapshotter/io/reactor.h"
+#include "snapshotter/io/semaphore.h"
 #include "snapshotter/layer/blob_origins.h"
 #include "snapshotter/layer/demand_clock.h"
 #include "snapshotter/layer/link_estimate.h"
@@ -33,6 +34,8 @@ struct FetchOptions {
     std::size_t fills_max = 2;
 };
 
+inline constexpr std::size_t kWholeLayersMax = 4;
+
 /// Lifetime: everything it refers to outlives it, and it outlives the layers.
 struct LayerContext {
     LayerContext(store::Store& store_, BlobOrigins& origins_, io::Reactor& reactor_,
@@ -42,7 +45,8 @@ struct LayerContext {
           reactor(reactor_),
           pool(pool_),
           options(options_),
-          limits(reactor_, options_.fetches_max, options_.fills_max) {}
+          limits(reactor_, options_.fetches_max, options_.fills_max),
+          whole_layers(reactor_, kWholeLayersMax) {}
 
     store::Store& store;
     BlobOrigins& origins;
@@ -52,6 +56,9 @@ struct LayerContext {
 
     LinkEstimate link;    ///< reactor's thread
     OriginLimits limits;  ///< reactor's thread
+    /// Downloads that are unpacked at one time (whole_layer.h), so that memory stays bounded and
+    /// reads find connections. Reactor's thread.
+    io::Semaphore whole_layers;
     DemandClock demand;
 };
 

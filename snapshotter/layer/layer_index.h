@@ -23,7 +23,9 @@ struct LayerRequest {
     store::Origin origin;
     codec::Digest blob;
     std::uint64_t blob_size_bytes = 0;
-    codec::Digest toc;                     ///< of the TOC's JSON; without it nothing can be trusted
+    /// Of the TOC's JSON; without it nothing can be trusted before all is here. Zeros: a layer
+    /// without an index, to be unpacked whole (whole_layer.h).
+    codec::Digest toc;
     std::optional<codec::Digest> diff_id;  ///< as the image's config claims
 };
 

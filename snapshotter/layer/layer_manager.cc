@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "fuse/mounts.h"
+#include "snapshotter/layer/whole_layer.h"
 #include "snapshotter/store/layer_files.h"
 
 namespace lazybuild::layer {
@@ -133,9 +134,17 @@ io::Task<Result<store::LayerId>> LayerManager::find_or_make(LayerRequest request
             co_await io::run_on(context_.pool, context_.reactor, std::move(add_origin)));
         co_return known->id;
     }
-    const io::Wait wait{.deadline = io::deadline_in(context_.options.read_timeout), .cancel = {}};
-    const store::LayerRecord record =
-        co_await or_return(co_await make_index(context_, std::move(request), wait));
+    const bool whole = request.toc == codec::Digest{};
+    io::Wait wait{.cancel = {}};
+    Result<store::LayerRecord> made;
+    if (whole) {
+        wait.deadline = io::deadline_in(kWholeLayerTimeMax);
+        made = co_await make_whole(context_, std::move(request), wait);
+    } else {
+        wait.deadline = io::deadline_in(context_.options.read_timeout);
+        made = co_await make_index(context_, std::move(request), wait);
+    }
+    const store::LayerRecord record = co_await or_return(std::move(made));
     auto open = [this, &record] { return serve(record); };
     std::shared_ptr<ServedLayer> served =
         co_await or_return(co_await io::run_on(context_.pool, context_.reactor, std::move(open)));

@@ -44,10 +44,12 @@ class LayerManager final : private fuse::DiskBackend {
     ~LayerManager() override;
 
     /// The layer's index is on disk and its disk served. Joins a resolve that is under way, which
-    /// goes on when `wait` ends this one; its own limit is `read_timeout` of the options.
+    /// goes on when `wait` ends this one; its own limit is `read_timeout` of the options, or, for a
+    /// layer without an index, which is resolved when it is all here, kWholeLayerTimeMax.
     /// With `verify_first` it returns when the layer has been verified.
-    /// Errors: those of make_index; permission_denied for a quarantined layer, and for one whose
-    /// diffID is another than the request claims, or is claimed to be and has not been verified.
+    /// Errors: those of make_index and make_whole; permission_denied for a quarantined layer, and
+    /// for one whose diffID is another than the request claims, or is claimed to be and has not
+    /// been verified.
     io::Task<Result<store::LayerId>> resolve(LayerRequest request, io::Wait wait);
 
     /// Mounts a layer, as it looks over the snapshots `below` (the topmost first), on the directory

@@ -9,21 +9,6 @@
 #include "snapshotter/layer/layer_fill.h"
 
 namespace lazybuild::layer {
-namespace {
-
-// While one of these lives, somebody waits for the network.
-class Demand {
-  public:
-    explicit Demand(DemandClock& clock) : clock_(clock) { clock_.begin(); }
-    Demand(const Demand&) = delete;
-    Demand& operator=(const Demand&) = delete;
-    ~Demand() { clock_.end(); }
-
-  private:
-    DemandClock& clock_;
-};
-
-}  // namespace
 
 ServedLayer::ServedLayer(LayerContext& context, store::LayerRecord record,
                          std::shared_ptr<store::LayerFiles> files)

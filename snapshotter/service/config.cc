@@ -98,6 +98,15 @@ std::optional<std::string> set_trust(const toml::node& node, Config& config) {
     return std::nullopt;
 }
 
+std::optional<std::string> set_plain_layers(const toml::node& node, Config& config) {
+    const auto value = node.value_exact<std::string>();
+    if (value != "pass" && value != "claim") {
+        return "expected \"pass\" or \"claim\"";
+    }
+    config.claim_plain_layers = value == "claim";
+    return std::nullopt;
+}
+
 using Milliseconds = std::chrono::milliseconds;
 using Seconds = std::chrono::seconds;
 
@@ -113,6 +122,7 @@ const std::map<std::string, Setter>& keys() {
         {"prepare_timeout_s", number_key<Seconds>(&Config::prepare_timeout, 1, kSecondsMax)},
         {"erofs_mounts", set_erofs_mounts},
         {"trust", set_trust},
+        {"plain_layers", set_plain_layers},
         {"registry.docker_config",
          text_key([](Config& config) -> auto& { return config.registry.auth_file; })},
         {"registry.plain_http",

@@ -30,6 +30,8 @@ struct Config {
     log::Level log_level = log::Level::info;
     /// What containerd waits for a layer before it is pulled in full.
     std::chrono::milliseconds prepare_timeout{30'000};
+    /// Layers without an index are downloaded and unpacked here instead of by containerd.
+    bool claim_plain_layers = false;
     /// Otherwise what works is found out at the start.
     std::optional<fuse::ErofsBacking> erofs_mounts;
     registry::ClientOptions registry;

@@ -143,7 +143,9 @@ class Daemon {
         snapshotter_.emplace(*store_, *layers_, overlay_options(*store_));
         CHECK_OK(snapshotter_->restore());
         remote_.emplace(*snapshotter_, *layers_, *documents_, *reactor_, service_pool_,
-                        config_.prepare_timeout, config_.fetch.verify_first);
+                        config_.prepare_timeout,
+                        RemotePolicy{.verified_only = config_.fetch.verify_first,
+                                     .claim_plain = config_.claim_plain_layers});
         service_.emplace(*snapshotter_, *remote_, *reactor_, service_pool_);
         TRY(server_, SocketServer::listen(config_.address, *service_));
         return {};

@@ -24,6 +24,9 @@ constexpr std::size_t kImagesMax = 64;
 constexpr std::uint64_t kConfigBytesMax = 4 << 20;
 
 void judge_layer(const codec::Descriptor& descriptor, ImageLayer& layer) {
+    // Foreign layers are their makers' own, and registries need not have them.
+    layer.whole = codec::layer_compression(descriptor.media_type).has_value() &&
+                  !codec::is_foreign_layer(descriptor.media_type);
     const codec::LayerFormat* const format = codec::layer_format_for(descriptor.media_type);
     if (format == nullptr) {
         layer.not_lazy = fmt::format("its media type is {:?}", descriptor.media_type);

@@ -42,6 +42,7 @@ struct ImageLayer {
     codec::Digest chain_id;
     std::optional<codec::Digest> toc;
     std::string not_lazy;  ///< why it cannot be served lazily; empty: it can
+    bool whole = false;    ///< it is one that could be unpacked here instead
 };
 
 struct Image {

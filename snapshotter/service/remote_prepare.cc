@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "snapshotter/layer/whole_layer.h"
 
 namespace lazybuild::service {
 namespace {
@@ -28,7 +29,7 @@ layer::LayerRequest request_for(const ImageLayer& layer, const registry::Reposit
                        .path = repository.name},
             .blob = layer.blob,
             .blob_size_bytes = layer.size_bytes,
-            .toc = *layer.toc,
+            .toc = layer.toc.value_or(codec::Digest{}),
             .diff_id = layer.diff_id};
 }
 
@@ -72,13 +73,13 @@ io::Clock::duration time_for(const Caller& caller, std::chrono::milliseconds tim
 
 RemotePreparer::RemotePreparer(Snapshotter& snapshotter, LazyLayers& layers,
                                ImageDocuments& documents, io::Reactor& reactor, io::Pool& pool,
-                               std::chrono::milliseconds timeout, bool verified_only)
+                               std::chrono::milliseconds timeout, RemotePolicy policy)
     : snapshotter_(snapshotter),
       layers_(layers),
       reactor_(reactor),
       pool_(pool),
       timeout_(timeout),
-      verified_only_(verified_only),
+      policy_(policy),
       images_(documents, reactor, timeout),
       ahead_(reactor, kResolvesAheadMax) {}
 
@@ -99,20 +100,23 @@ io::Task<Result<RemoteOutcome>> RemotePreparer::prepare(SnapshotRequest request,
         caller.gone.cancel();
     }
     const auto registered = callers_.insert(callers_.end(), caller.gone);
-    io::Wait wait{.deadline = io::deadline_in(time_for(caller, timeout_)),
-                  .cancel = caller.gone.token()};
-    auto outcome = co_await make_or_pull(std::move(request), std::move(wait));
+    Limits limits{
+        .lazy = {.deadline = io::deadline_in(time_for(caller, timeout_)),
+                 .cancel = caller.gone.token()},
+        .whole = {.deadline = io::deadline_in(time_for(caller, layer::kWholeLayerTimeMax)),
+                  .cancel = caller.gone.token()}};
+    auto outcome = co_await make_or_pull(std::move(request), std::move(limits));
     callers_.erase(registered);
     co_return outcome;
 }
 
 io::Task<Result<RemoteOutcome>> RemotePreparer::make_or_pull(SnapshotRequest request,
-                                                             io::Wait wait) {
+                                                             Limits limits) {
     const io::Deadline begin = io::Clock::now();
     auto look = [this, &request] { return snapshotter_.remote_state(request); };
     auto looked = co_await io::run_on(pool_, reactor_, std::move(look));
     const RemoteState state = co_await or_return(std::move(looked));
-    if (state == RemoteState::ready && !verified_only_) {
+    if (state == RemoteState::ready && !policy_.verified_only) {
         co_return RemoteOutcome::attached;
     }
     if (state == RemoteState::quarantined) {
@@ -120,9 +124,10 @@ io::Task<Result<RemoteOutcome>> RemotePreparer::make_or_pull(SnapshotRequest req
                                         "the lazy layer's content is not what the image claims"});
         co_return RemoteOutcome::not_lazy;
     }
-    auto made = co_await make_remote(request, wait);
+    auto made = co_await make_remote(request, std::move(limits));
     if (made) {
-        log::info("layer is served lazily",
+        log::info(*made == Made::lazy ? "layer is served lazily"
+                                      : "layer is not lazy, and was unpacked here",
                   {{"remote-snapshot-prepared", "true"},
                    {"key", request.key},
                    {"image", label_of(request, "containerd.io/snapshot/cri.image-ref")},
@@ -133,8 +138,9 @@ io::Task<Result<RemoteOutcome>> RemotePreparer::make_or_pull(SnapshotRequest req
         co_return fail(std::move(made).error());
     }
     if (made.error().code == std::errc::timed_out) {
-        const auto limit_ms = std::chrono::ceil<std::chrono::milliseconds>(wait.deadline - begin);
-        const std::string limit = fmt::format("not ready within {} ms", limit_ms.count());
+        const auto took = io::Clock::now() - begin;
+        const std::string limit = fmt::format(
+            "not ready within {} ms", std::chrono::ceil<std::chrono::milliseconds>(took).count());
         report_full_pull(request, std::move(made).error().context(limit));
     } else {
         report_full_pull(request, made.error());
@@ -142,21 +148,26 @@ io::Task<Result<RemoteOutcome>> RemotePreparer::make_or_pull(SnapshotRequest req
     co_return RemoteOutcome::not_lazy;
 }
 
-io::Task<Result<void>> RemotePreparer::make_remote(SnapshotRequest request, io::Wait wait) {
+io::Task<Result<RemotePreparer::Made>> RemotePreparer::make_remote(SnapshotRequest request,
+                                                                   Limits limits) {
     const RemoteTarget target = co_await or_return(parse_remote_labels(request.labels));
     const std::shared_ptr<const Image> image =
-        co_await or_return(co_await find_image(target, wait));
+        co_await or_return(co_await find_image(target, limits.lazy));
     const std::size_t index = co_await or_return(image->find(target.layer, target.chain_id));
     begin_others(*image, target, index);
     const ImageLayer& layer = image->layers[index];
-    if (!layer.toc) {
+    if (!takes(layer)) {
         co_return fail(not_lazy(layer));
     }
-    if (target.toc && target.toc != layer.toc) {
+    if (layer.toc && target.toc && target.toc != layer.toc) {
         co_return fail(corrupt("the TOC digest of the label is not that of the manifest"));
     }
     layer::LayerRequest layer_request = request_for(layer, target.image.repository);
-    co_return co_await resolve_and_attach(std::move(request), std::move(layer_request), wait);
+    const Made made = layer.toc ? Made::lazy : Made::whole;
+    const io::Wait wait = made == Made::lazy ? limits.lazy : limits.whole;
+    co_await or_return(
+        co_await resolve_and_attach(std::move(request), std::move(layer_request), wait));
+    co_return made;
 }
 
 io::Task<Result<std::shared_ptr<const Image>>> RemotePreparer::find_image(RemoteTarget target,
@@ -194,7 +205,7 @@ void RemotePreparer::begin_others(const Image& image, const RemoteTarget& target
         // Layers that containerd has already are not in its list, and will not be prepared.
         const bool wanted = target.layers.empty() ||
                             std::ranges::find(target.layers, layer.blob) != target.layers.end();
-        const bool first = wanted && layer.toc && image.begun.insert(layer.blob).second;
+        const bool first = wanted && takes(layer) && image.begun.insert(layer.blob).second;
         if (first && index != current) {
             reactor_.spawn(resolve_ahead(request_for(layer, target.image.repository)));
         }

@@ -25,6 +25,15 @@ enum class RemoteOutcome {
     not_lazy,  ///< a normal snapshot is to be prepared, and the layer pulled in full
 };
 
+struct RemotePolicy {
+    /// The layers resolve what has been verified only, and a snapshot that is there from before has
+    /// to be asked about, too.
+    bool verified_only = false;
+    /// Layers that cannot be served lazily are claimed as well: downloaded and unpacked here, in
+    /// one pass, while Prepare waits.
+    bool claim_plain = false;
+};
+
 /// Who waits for the answer, and for how long.
 struct Caller {
     io::Deadline deadline = io::kNoDeadline;
@@ -34,14 +43,14 @@ struct Caller {
 class RemotePreparer {
   public:
     /// The arguments outlive this, and this outlives its tasks: the reactor ends first.
-    /// `pool` must not be one whose jobs wait for this. `verified_only`: `layers` resolves what has
-    /// been verified only, and a snapshot that is there from before has to be asked about, too.
+    /// `pool` must not be one whose jobs wait for this.
     RemotePreparer(Snapshotter& snapshotter, LazyLayers& layers, ImageDocuments& documents,
                    io::Reactor& reactor, io::Pool& pool, std::chrono::milliseconds timeout,
-                   bool verified_only = false);
+                   RemotePolicy policy = {});
 
-    /// For a request that asks_for_remote. Takes `timeout` at most, and leaves the caller time for
-    /// a normal prepare. The layer itself goes on being resolved for whoever asks next.
+    /// For a request that asks_for_remote. Takes `timeout` at most (for a layer that is unpacked
+    /// here: layer::kWholeLayerTimeMax), and leaves the caller time for a normal prepare. The layer
+    /// itself goes on being resolved for whoever asks next.
     /// Errors: those that a normal prepare with this key and parent would end with;
     /// operation_canceled when the daemon stops or the caller is gone.
     io::Task<Result<RemoteOutcome>> prepare(SnapshotRequest request, Caller caller = {});
@@ -50,11 +59,20 @@ class RemotePreparer {
     void cancel();
 
   private:
-    io::Task<Result<RemoteOutcome>> make_or_pull(SnapshotRequest request, io::Wait wait);
-    io::Task<Result<void>> make_remote(SnapshotRequest request, io::Wait wait);
+    /// How long Prepare may wait for the one and for the other kind of layer.
+    struct Limits {
+        io::Wait lazy;
+        io::Wait whole;
+    };
+    enum class Made { lazy, whole };
+    io::Task<Result<RemoteOutcome>> make_or_pull(SnapshotRequest request, Limits limits);
+    io::Task<Result<Made>> make_remote(SnapshotRequest request, Limits limits);
     io::Task<Result<std::shared_ptr<const Image>>> find_image(RemoteTarget target, io::Wait wait);
     io::Task<Result<void>> resolve_and_attach(SnapshotRequest request,
                                               layer::LayerRequest layer_request, io::Wait wait);
+    bool takes(const ImageLayer& layer) const {
+        return layer.toc.has_value() || (policy_.claim_plain && layer.whole);
+    }
     void begin_others(const Image& image, const RemoteTarget& target, std::size_t current);
     io::Task<void> resolve_ahead(layer::LayerRequest request);
 
@@ -63,7 +81,7 @@ class RemotePreparer {
     io::Reactor& reactor_;
     io::Pool& pool_;
     const std::chrono::milliseconds timeout_;
-    const bool verified_only_;
+    const RemotePolicy policy_;
     ImageLayers images_;
     io::Semaphore ahead_;  // layers that are resolved ahead of their Prepare, at one time
     io::CancelSource stopping_;

@@ -20,6 +20,21 @@ constexpr std::string_view kMagic = "LZBCHUNK";
 constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kHeaderBytes = 64;
 
+constexpr std::uint16_t kNoFormat = 0xffff;
+
+Bytes table_header(std::size_t records, std::uint64_t disk_size_bytes, std::uint64_t data_end_bytes,
+                   std::uint16_t format) {
+    Bytes header(kHeaderBytes);
+    std::ranges::copy(as_bytes(kMagic), header.begin());
+    store_le<std::uint32_t>(header, 8, kVersion);
+    store_le<std::uint32_t>(header, 12, sizeof(ChunkRecord));
+    store_le<std::uint64_t>(header, 16, records);
+    store_le<std::uint64_t>(header, 24, disk_size_bytes);
+    store_le<std::uint64_t>(header, 32, data_end_bytes);
+    store_le<std::uint16_t>(header, 40, format);
+    return header;
+}
+
 Result<ChunkRecord> record_of(const codec::Node& node, const codec::Chunk& chunk) {
     if (chunk.size_bytes == 0 || chunk.size_bytes > kChunkBytesMax) {
         return fail(over_limit(
@@ -52,16 +67,14 @@ Result<void> ChunkTable::write(const codec::FileTree& tree, const codec::LayerFo
     }
     std::ranges::sort(records, {}, &ChunkRecord::disk_offset_bytes);
 
-    Bytes file(kHeaderBytes + records.size() * sizeof(ChunkRecord));
-    std::ranges::copy(as_bytes(kMagic), file.begin());
-    store_le<std::uint32_t>(file, 8, kVersion);
-    store_le<std::uint32_t>(file, 12, sizeof(ChunkRecord));
-    store_le<std::uint64_t>(file, 16, records.size());
-    store_le<std::uint64_t>(file, 24, tree.disk_size_bytes);
-    store_le<std::uint64_t>(file, 32, data_end_bytes);
-    store_le<std::uint16_t>(file, 40, format.number);
-    std::ranges::copy(std::as_bytes(std::span{records}), file.begin() + kHeaderBytes);
+    Bytes file = table_header(records.size(), tree.disk_size_bytes, data_end_bytes, format.number);
+    const auto bytes = std::as_bytes(std::span{records});
+    file.insert(file.end(), bytes.begin(), bytes.end());
     return replace_file(path, file);
+}
+
+Result<void> ChunkTable::write_whole(std::uint64_t disk_size_bytes, const std::string& path) {
+    return replace_file(path, table_header(0, disk_size_bytes, 0, kNoFormat));
 }
 
 Result<ChunkTable> ChunkTable::open(const std::string& path) {
@@ -82,12 +95,14 @@ Result<ChunkTable> ChunkTable::open(const std::string& path) {
     table.mapping_ = {static_cast<const std::byte*>(address), size};
     const ByteView header = table.mapping_.first(kHeaderBytes);
     const auto count = load_le<std::uint64_t>(header, 16);
-    table.format_ = codec::find_layer_format(load_le<std::uint16_t>(header, 40));
+    const auto format = load_le<std::uint16_t>(header, 40);
+    table.format_ = codec::find_layer_format(format);
+    const bool whole = format == kNoFormat && count == 0;
     if (as_text(header.first(kMagic.size())) != kMagic ||
         load_le<std::uint32_t>(header, 8) != kVersion ||
         load_le<std::uint32_t>(header, 12) != sizeof(ChunkRecord) ||
         count != (size - kHeaderBytes) / sizeof(ChunkRecord) ||
-        (size - kHeaderBytes) % sizeof(ChunkRecord) != 0 || table.format_ == nullptr) {
+        (size - kHeaderBytes) % sizeof(ChunkRecord) != 0 || (table.format_ == nullptr && !whole)) {
         return fail(corrupt(path + ": not a chunk table of this version"));
     }
     table.records_ = {reinterpret_cast<const ChunkRecord*>(table.mapping_.data() + kHeaderBytes),

@@ -5,7 +5,7 @@
 //
 // File `chunks`, little-endian: 64-byte header {magic "LZBCHUNK", u32 version 1, u32 record size
 // 64, u64 record count, u64 disk size, u64 end of data in the blob, u16 number of the layer's
-// format, zeros}, then the records, sorted by disk offset. Disk order is blob order
+// format (65535: none), zeros}, then the records, sorted by disk offset. Disk order is blob order
 // (codec/file_tree.h), so both are ascending.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 
+#include "base/assert.h"
 #include "base/result.h"
 #include "codec/file_tree.h"
 #include "codec/layer_format.h"
@@ -44,6 +45,10 @@ class ChunkTable {
     static Result<void> write(const codec::FileTree& tree, const codec::LayerFormat& format,
                               std::uint64_t data_end_bytes, const std::string& path);
 
+    /// Of a layer whose disk is all here and has no blob that a chunk could be read from: no
+    /// chunks.
+    static Result<void> write_whole(std::uint64_t disk_size_bytes, const std::string& path);
+
     /// Errors: bad_message when the file is not a whole table of this version.
     static Result<ChunkTable> open(const std::string& path);
 
@@ -54,8 +59,11 @@ class ChunkTable {
     std::span<const ChunkRecord> records() const { return records_; }
     std::uint64_t disk_size_bytes() const { return disk_size_bytes_; }
     std::uint64_t data_end_bytes() const { return data_end_bytes_; }
-    /// What the chunks in the blob are read with.
-    const codec::LayerFormat& format() const { return *format_; }
+    /// What the chunks in the blob are read with. Not of a table that write_whole() wrote.
+    const codec::LayerFormat& format() const {
+        ASSERT(format_ != nullptr);
+        return *format_;
+    }
 
     /// The chunks that hold any byte of disk [offset, offset + size): [first, second).
     struct Run {
@@ -72,7 +80,7 @@ class ChunkTable {
     std::span<const ChunkRecord> records_;
     std::uint64_t disk_size_bytes_ = 0;
     std::uint64_t data_end_bytes_ = 0;
-    const codec::LayerFormat* format_ = nullptr;  // never null once open
+    const codec::LayerFormat* format_ = nullptr;  // once open: null only without chunks
 };
 
 }  // namespace lazybuild::store

@@ -17,6 +17,7 @@ constexpr std::string_view kMagic{"LZBTOC\0\0", 8};
 constexpr std::uint32_t kVersion = 1;
 constexpr std::uint16_t kBareDirectories = 1;
 constexpr std::uint16_t kWhiteouts = 2;
+constexpr std::uint16_t kNoFormat = 0xffff;
 constexpr std::size_t kHeaderBytes = 24;
 constexpr std::uint64_t kFileBytesMax = 256 << 20;
 
@@ -35,7 +36,7 @@ Result<void> write_kept_toc(const std::string& layer_directory, const KeptToc& t
         file, 12,
         static_cast<std::uint16_t>((toc.bare_directories ? kBareDirectories : 0) |
                                    (toc.whiteouts ? kWhiteouts : 0)));
-    store_le<std::uint16_t>(file, 14, toc.format->number);
+    store_le<std::uint16_t>(file, 14, toc.format == nullptr ? kNoFormat : toc.format->number);
     store_le<std::uint64_t>(file, 16, toc.toc_offset_bytes);
     file.insert(file.end(), index.begin(), index.end());
     return replace_file(path_in(layer_directory), file, 0600);
@@ -53,8 +54,9 @@ Result<std::optional<KeptToc>> find_kept_toc(const std::string& layer_directory)
     std::array<std::byte, kHeaderBytes> header{};
     TRY(const std::size_t count, pread_full(file->get(), header, 0));
     const ByteView view{header};
-    const auto* const format = codec::find_layer_format(load_le<std::uint16_t>(view, 14));
-    if (count != header.size() || format == nullptr ||
+    const auto number = load_le<std::uint16_t>(view, 14);
+    const auto* const format = codec::find_layer_format(number);
+    if (count != header.size() || (format == nullptr && number != kNoFormat) ||
         as_text(view.first(kMagic.size())) != kMagic ||
         load_le<std::uint32_t>(view, 8) != kVersion) {
         return fail(corrupt(path + ": not a kept table of contents of this version"));

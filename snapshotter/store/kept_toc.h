@@ -5,8 +5,8 @@
 // network.
 //
 // Format, little-endian: "LZBTOC" and two zeros, version u32, flags u16 (1 bare directories,
-// 2 whiteouts), number of the layer's format u16, the index's offset in the blob u64, then the
-// index as the blob has it.
+// 2 whiteouts), number of the layer's format u16 (65535: none), the index's offset in the blob u64,
+// then the index as the blob has it.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +20,10 @@
 namespace lazybuild::store {
 
 struct KeptToc {
-    bool bare_directories = false;               ///< over other layers, attributes come from below
-    bool whiteouts = false;                      ///< as a first layer, it hides nothing
-    const codec::LayerFormat* format = nullptr;  ///< never null
+    bool bare_directories = false;  ///< over other layers, attributes come from below
+    bool whiteouts = false;         ///< as a first layer, it hides nothing
+    /// Null: the blob has none; the layer's tree is kept instead (read_layer_index).
+    const codec::LayerFormat* format = nullptr;
     std::uint64_t toc_offset_bytes = 0;
 };
 

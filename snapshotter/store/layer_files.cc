@@ -66,6 +66,11 @@ Result<void> make_layer_files(const std::string& directory, const codec::FileTre
     return sync_directory(directory);
 }
 
+Result<void> finish_whole_layer(const std::string& directory, std::uint64_t disk_size_bytes) {
+    CHECK_OK(ChunkTable::write_whole(disk_size_bytes, chunks_path(directory)));
+    return sync_directory(directory);
+}
+
 Result<void> write_layer_index(const std::string& layer_directory, const codec::FileTree& tree) {
     const std::string path = index_path(layer_directory);
     TRY(const Fd file, open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600));

@@ -33,6 +33,10 @@ Result<void> make_layer_files(const std::string& directory, const codec::FileTre
                               const codec::Digest& identity, const codec::LayerFormat& format,
                               std::uint64_t data_end_bytes);
 
+/// Adds to what DiskWriter has written what LayerFiles::open expects of every layer: no chunk is
+/// missing.
+Result<void> finish_whole_layer(const std::string& directory, std::uint64_t disk_size_bytes);
+
 /// Writes a layer's tree into its directory, synced. Errors: file_exists.
 Result<void> write_layer_index(const std::string& layer_directory, const codec::FileTree& tree);
 /// Errors: no_such_file_or_directory where none is kept; those of codec::read_tree_index.

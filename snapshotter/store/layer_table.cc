@@ -93,12 +93,18 @@ Result<std::vector<Origin>> origins(Database& database, const codec::Digest& blo
 Result<LayerRecord> insert(Database& database, const NewLayer& layer, std::int64_t now_ns) {
     TRY(Statement statement,
         database.prepare("INSERT INTO layers(blob_digest, toc_digest, blob_size_bytes,"
-                         " disk_size_bytes, diff_id_claimed, prefetch_end_bytes, created_at_ns)"
-                         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"));
+                         " disk_size_bytes, diff_id_claimed, prefetch_end_bytes, created_at_ns,"
+                         " state, diff_id_verified)"
+                         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"));
     std::optional<std::string> diff_id;
     if (layer.diff_id_claimed) {
         diff_id = layer.diff_id_claimed->text();
     }
+    std::optional<std::string> verified;
+    if (layer.diff_id_verified) {
+        verified = layer.diff_id_verified->text();
+    }
+    const LayerState state = verified ? LayerState::complete : LayerState::filling;
     std::optional<std::int64_t> prefetch_end;
     if (layer.prefetch_end_bytes) {
         prefetch_end = static_cast<std::int64_t>(*layer.prefetch_end_bytes);
@@ -110,6 +116,8 @@ Result<LayerRecord> insert(Database& database, const NewLayer& layer, std::int64
                         .bind_optional(5, diff_id)
                         .bind_optional(6, prefetch_end)
                         .bind(7, now_ns)
+                        .bind(8, std::int64_t{std::to_underlying(state)})
+                        .bind_optional(9, verified)
                         .run();
     if (!inserted && inserted.error().code == std::errc::file_exists) {
         return fail(
@@ -120,6 +128,7 @@ Result<LayerRecord> insert(Database& database, const NewLayer& layer, std::int64
     LayerRecord record;
     static_cast<NewLayer&>(record) = layer;
     record.id = LayerId{static_cast<std::uint64_t>(database.last_insert_id())};
+    record.state = state;
     record.created_at_ns = now_ns;
     return record;
 }

@@ -30,18 +30,19 @@ enum class LayerState : std::uint8_t {
 /// What is known of a layer when its index has been made.
 struct NewLayer {
     codec::Digest blob;
-    codec::Digest toc;
+    codec::Digest toc;  ///< zeros: it has none, and was unpacked whole
     std::uint64_t blob_size_bytes = 0;
     std::uint64_t disk_size_bytes = 0;                ///< size of its disk file (payload addresses)
     std::optional<codec::Digest> diff_id_claimed;     ///< by the image's config or labels: a claim
     std::optional<std::uint64_t> prefetch_end_bytes;  ///< end of the prioritised range in the blob
+    /// Hashed by us from the whole blob. Set: the layer is complete from the beginning.
+    std::optional<codec::Digest> diff_id_verified;
 };
 
 struct LayerRecord : NewLayer {
     LayerId id{};
     LayerState state = LayerState::filling;
-    std::optional<codec::Digest> diff_id_verified;  ///< hashed by us from the whole blob
-    std::int64_t created_at_ns = 0;                 ///< since 1970, UTC
+    std::int64_t created_at_ns = 0;  ///< since 1970, UTC
 };
 
 /// Where a blob can be had again, at any time, by any process. Never holds credentials.

@@ -10,6 +10,7 @@
 
 #include <future>
 
+#include "codec/gzip_member.h"
 #include "fuse/mounts.h"
 #include "layer_fixture.h"
 
@@ -303,6 +304,112 @@ TEST_F(LayerManagerTest, counts_the_reads_that_it_could_not_answer) {
     EXPECT_EQ(daemon_->manager().failed_reads(id_), failed + 1);
     EXPECT_FALSE(daemon_->read(id_, std::uint64_t{1} << 40, 1).has_value());
     EXPECT_EQ(daemon_->manager().fetched_bytes(id_), 0U);
+}
+
+/// The same layer as a blob that has no index.
+class WholeLayerTest : public LayerManagerTest {
+  protected:
+    void SetUp() override {
+        LayerManagerTest::SetUp();
+        if (IsSkipped()) {
+            return;
+        }
+        codec::MemberCompressor{5}.append(layer_.tar, blob_);
+        write_origin(blob_);
+        add_origin();
+    }
+    void add_origin() {
+        ASSERT_TRUE(
+            daemon_->store()
+                .add_origin(codec::sha256(blob_),
+                            {.kind = store::Origin::Kind::file, .host = {}, .path = origin_})
+                .has_value());
+    }
+    LayerRequest plain_request() const {
+        LayerRequest plain = request();
+        plain.blob = codec::sha256(blob_);
+        plain.blob_size_bytes = blob_.size();
+        plain.toc = {};
+        plain.diff_id = codec::sha256(layer_.tar);
+        return plain;
+    }
+    std::size_t directories() const {
+        std::size_t count = 0;
+        for ([[maybe_unused]] const auto& entry :
+             std::filesystem::directory_iterator(root_.path() + "/store/layers")) {
+            ++count;
+        }
+        return count;
+    }
+
+    Bytes blob_;
+};
+
+TEST_F(WholeLayerTest, is_complete_when_it_is_resolved_and_needs_nobody_any_more) {
+    const auto id = daemon_->resolve(plain_request());
+    ASSERT_TRUE(id.has_value()) << id.error().message;
+    id_ = *id;
+    const auto record = daemon_->store().layer(id_)->value();
+    EXPECT_EQ(record.state, store::LayerState::complete);
+    EXPECT_EQ(record.diff_id_verified, codec::sha256(layer_.tar));
+    EXPECT_EQ(daemon_->resolve(plain_request()).value(), id_) << "known already";
+    ASSERT_EQ(::unlink(origin_.c_str()), 0);
+    for (int start = 0; start < 2; ++start) {
+        ASSERT_TRUE(daemon_->manager().mount(id_, {}, target_).has_value());
+        for (const auto& [name, content] : layer_.files) {
+            expect_right(name);
+        }
+        const auto bytes = daemon_->read(id_, 0, 4096);
+        EXPECT_TRUE(bytes.has_value());
+        restart();
+    }
+    EXPECT_EQ((*daemon_->manager().tree(id_))->nodes.size(), layer_.toc().tree.nodes.size());
+}
+
+TEST_F(WholeLayerTest, that_is_not_what_its_image_says_leaves_nothing) {
+    LayerRequest lie = plain_request();
+    lie.diff_id = lie.blob;
+    EXPECT_EQ(daemon_->resolve(lie).error().code, std::errc::bad_message);
+    lie.diff_id.reset();
+    EXPECT_EQ(daemon_->resolve(lie).error().code, std::errc::invalid_argument);
+    Bytes damaged = blob_;
+    damaged[damaged.size() / 2] ^= std::byte{1};
+    write_origin(damaged);
+    EXPECT_EQ(daemon_->resolve(plain_request()).error().code, std::errc::bad_message);
+    EXPECT_TRUE(daemon_->store().layers()->empty());
+    EXPECT_EQ(directories(), 0U);
+    write_origin(blob_);
+    EXPECT_TRUE(daemon_->resolve(plain_request()).has_value());
+}
+
+TEST_F(WholeLayerTest, hides_nothing_as_a_first_layer_and_what_it_says_over_others) {
+    Bytes tar;
+    const auto append = [&tar](codec::LayerEntry entry) {
+        const Bytes header = codec::tar_header({.entry = std::move(entry)});
+        tar.insert(tar.end(), header.begin(), header.end());
+    };
+    append({.path = "d/.wh.small100", .mtime_s = 1});
+    append({.path = "d/added", .mode = 0600});
+    tar.insert(tar.end(), codec::tar_end().begin(), codec::tar_end().end());
+    const auto below = daemon_->resolve(plain_request());
+    ASSERT_TRUE(below.has_value()) << below.error().message;
+    layer_.tar = tar;
+    blob_ = tar;
+    write_origin(blob_);
+    add_origin();
+    const auto id = daemon_->resolve(plain_request());
+    ASSERT_TRUE(id.has_value()) << id.error().message;
+
+    ASSERT_TRUE(daemon_->manager().mount(*id, {}, target_).has_value());
+    struct stat status{};
+    EXPECT_NE(::lstat((target_ + "/d/small100").c_str(), &status), 0);
+    unmount();
+    const LowerSnapshot lower{.id = store::SnapshotId{1}, .layer = *below, .directory = {}};
+    ASSERT_TRUE(daemon_->manager().mount(*id, {&lower, 1}, target_).has_value());
+    ASSERT_EQ(::lstat((target_ + "/d/small100").c_str(), &status), 0);
+    EXPECT_TRUE(S_ISCHR(status.st_mode));
+    ASSERT_EQ(::lstat((target_ + "/d/added").c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777U, 0600U);
 }
 
 class FillTest : public LayerManagerTest {

@@ -31,6 +31,7 @@ log_level = "debug"
 prepare_timeout_s = 5
 erofs_mounts = "loop"
 trust = "verified"
+plain_layers = "claim"
 [registry]
 docker_config = "/etc/docker.json"
 plain_http = true
@@ -43,6 +44,7 @@ fill_quiet_ms = 250
                                              "c.toml")
                                     .value();
     EXPECT_EQ(parsed.config.root, "/srv/lazy");
+    EXPECT_TRUE(parsed.config.claim_plain_layers);
     EXPECT_EQ(parsed.config.log_level, log::Level::debug);
     EXPECT_EQ(parsed.config.prepare_timeout, std::chrono::seconds{5});
     EXPECT_EQ(parsed.config.erofs_mounts, fuse::ErofsBacking::loop);

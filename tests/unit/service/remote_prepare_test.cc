@@ -108,6 +108,51 @@ TEST_F(RemotePrepareTest, lets_a_layer_that_is_not_lazy_be_pulled) {
     EXPECT_EQ(promised(2, "pulled").size(), 1u);
 }
 
+class PlainClaimTest : public RemotePrepareTest {
+  protected:
+    PlainClaimTest() { policy_.claim_plain = true; }
+};
+
+TEST_F(PlainClaimTest, promises_layers_without_an_index_too) {
+    const std::string base = attach_first();
+    EXPECT_CODE(prepare_layer(1, base), ALREADY_EXISTS);
+    EXPECT_EQ(promised(1, base).size(), 1u);
+    const auto layer = running_->store().find_layer(digest_of('b'), codec::Digest{});
+    ASSERT_TRUE(layer.has_value() && layer->has_value()) << "without a TOC";
+    EXPECT_EQ(running_->layers().claimed_diff_id(digest_of('b')), digest_of('2'));
+}
+
+class ShortPlainClaimTest : public PlainClaimTest {
+  protected:
+    ShortPlainClaimTest() { timeout_ = std::chrono::milliseconds{2'000}; }
+};
+
+TEST_F(ShortPlainClaimTest, waits_longer_for_them_than_for_lazy_ones) {
+    const std::string base = attach_first();
+    running_->on_reactor([this] { running_->layers().close_gate(); });
+    std::thread later{[this] {
+        std::this_thread::sleep_for(timeout_ + std::chrono::milliseconds{200});
+        running_->on_reactor([this] { running_->layers().open_gate(); });
+    }};
+    EXPECT_CODE(prepare_layer(1, base), ALREADY_EXISTS);
+    later.join();
+}
+
+TEST_F(PlainClaimTest, lets_containerd_pull_what_cannot_be_unpacked_here) {
+    const std::string base = attach_first();
+    running_->layers().fail_resolve(digest_of('b'));
+    EXPECT_CODE(prepare_layer(1, base), OK);
+}
+
+TEST_F(PlainClaimTest, leaves_foreign_layers_to_containerd) {
+    auto layers = three_layers();
+    layers[1].media_type = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+    documents_.set_image(layers);
+    const std::string base = attach_first();
+    EXPECT_CODE(prepare_layer(1, base), OK);
+    EXPECT_EQ(running_->layers().resolves(digest_of('b')), 0);
+}
+
 TEST_F(RemotePrepareTest, prepares_normally_when_the_layer_cannot_be_resolved) {
     running_->layers().fail_resolve(digest_of('a'));
     Mounts mounts;

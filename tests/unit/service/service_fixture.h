@@ -30,13 +30,13 @@ namespace lazybuild::service {
 class RunningService {
   public:
     RunningService(const std::string& directory, FakeDocuments& documents,
-                   std::chrono::milliseconds prepare_timeout)
+                   std::chrono::milliseconds prepare_timeout, RemotePolicy policy)
         : store_(open_store(directory)),
           reactor_(io::Reactor::create().value()),
           pool_(4),
           layers_(*store_, *reactor_, directory + "/content"),
           snapshotter_(*store_, layers_, {"index=off", "redirect_dir=nofollow"}),
-          remote_(snapshotter_, layers_, documents, *reactor_, pool_, prepare_timeout),
+          remote_(snapshotter_, layers_, documents, *reactor_, pool_, prepare_timeout, policy),
           service_(snapshotter_, remote_, *reactor_, pool_),
           address_(directory + "/run/lazy.sock"),
           thread_([this] { reactor_->run(); }) {}
@@ -105,7 +105,8 @@ class ServiceFixture : public ::testing::Test {
     }
 
     void start() {
-        running_ = std::make_unique<RunningService>(directory_.path(), documents_, timeout_);
+        running_ =
+            std::make_unique<RunningService>(directory_.path(), documents_, timeout_, policy_);
         running_->listen();
     }
     void restart() {
@@ -270,6 +271,7 @@ class ServiceFixture : public ::testing::Test {
     test::TempDir directory_;
     FakeDocuments documents_;
     std::chrono::milliseconds timeout_{30'000};
+    RemotePolicy policy_;
     std::unique_ptr<RunningService> running_;
     std::vector<std::string> mounted_;
     std::size_t unmounted_ = 0;
