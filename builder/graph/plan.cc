@@ -213,7 +213,8 @@ Result<Planned> plan(const dockerfile::Dockerfile& file, const PlanOptions& opti
                       .stages = std::move(stages),
                       .steps = {},
                       .results = {},
-                      .warnings = std::move(warnings)};
+                      .warnings = std::move(warnings),
+                      .size_bytes = 0};
     TRY(const std::vector<std::uint32_t> wanted, wanted_stages(planning.stages, options));
     CHECK_OK(find_needed_stages(planning, wanted));
     Planned planned;

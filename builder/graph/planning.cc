@@ -48,4 +48,13 @@ StepId Planning::context_files(const std::string& name) {
     return steps.add_once("context " + name, std::move(step));
 }
 
+Result<void> Planning::charge(std::size_t more_bytes) {
+    size_bytes += more_bytes;
+    if (size_bytes > kPlanBytesMax) {
+        return fail(over_limit(fmt::format("the build's texts and variables take more than {} MiB",
+                                           kPlanBytesMax >> 20)));
+    }
+    return {};
+}
+
 }  // namespace lazybuild::graph

@@ -2,7 +2,6 @@
 // The instructions that change an image's config alone.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "builder/dockerfile/text.h"
@@ -12,29 +11,6 @@
 #include "builder/graph/stage_planner.h"
 
 namespace lazybuild::graph {
-namespace {
-
-void insert_sorted(std::vector<std::string>& names, const std::string& name) {
-    const auto place = std::ranges::lower_bound(names, name);
-    if (place == names.end() || *place != name) {
-        names.insert(place, name);
-    }
-}
-
-void set_environment(std::vector<std::string>& environment, const std::string& name,
-                     const std::string& value) {
-    const auto known = std::ranges::find_if(environment, [&](const std::string& line) {
-        return line.substr(0, line.find('=')) == name;
-    });
-    if (known == environment.end()) {
-        environment.push_back(name + "=" + value);
-    } else {
-        *known = name + "=" + value;
-    }
-}
-
-}  // namespace
-
 Result<void> StagePlanner::carry_out(const dockerfile::Env& env) {
     // All of the line see what was set before it.
     std::vector<std::pair<std::string, std::string>> values;
@@ -47,7 +23,7 @@ Result<void> StagePlanner::carry_out(const dockerfile::Env& env) {
     for (const auto& [name, value] : values) {
         history += fmt::format(" {}={}", name, value);
         state_.environment.set(name, value);
-        set_environment(state_.settings.environment, name, value);
+        state_.image_environment.set(name, value);
     }
     add_history(std::move(history));
     return {};
@@ -78,7 +54,7 @@ Result<void> StagePlanner::carry_out(const dockerfile::Volume& volume) {
         if (path.empty()) {
             return fail(invalid("VOLUME specified can not be an empty string"));
         }
-        insert_sorted(state_.settings.volumes, path);
+        state_.settings.volumes.push_back(path);
         paths.push_back(std::move(path));
     }
     add_history("VOLUME " + plain_list(paths));
@@ -101,9 +77,8 @@ Result<void> StagePlanner::carry_out(const dockerfile::Expose& expose) {
             }
         }
     }
-    for (const std::string& name : names) {
-        insert_sorted(state_.settings.exposed_ports, name);
-    }
+    state_.settings.exposed_ports.insert(state_.settings.exposed_ports.end(), names.begin(),
+                                         names.end());
     add_history("EXPOSE " + plain_list(names));
     return {};
 }

@@ -31,6 +31,12 @@ bool is_ignored(const PlanOptions& options, const StageNode& node) {
            });
 }
 
+void sort_unique(std::vector<std::string>& names) {
+    std::ranges::sort(names);
+    const auto rest = std::ranges::unique(names);
+    names.erase(rest.begin(), rest.end());
+}
+
 ImageSettings empty_settings(const codec::Platform& platform) {
     ImageSettings settings;
     settings.platform = platform;
@@ -61,7 +67,9 @@ Result<StageState> StagePlanner::run() {
         instruction_ = instructions[i];
         in_trigger_ = i < node_.triggers.size();
         CHECK_OK(located(planning_.file, instruction_->lines, carry_out(*instruction_)));
+        CHECK_OK(located(planning_.file, instruction_->lines, planning_.charge(size_of_last())));
     }
+    finish_settings();
     return std::move(state_);
 }
 
@@ -73,7 +81,7 @@ Result<void> StagePlanner::begin() {
             state_.platform = planning_.options.target_platform;
             state_.settings = empty_settings(state_.platform);
             return {};
-        case Place::Kind::stage: begin_on_stage(planning_.results.at(node_.base.stage)); return {};
+        case Place::Kind::stage: return begin_on_stage(planning_.results.at(node_.base.stage));
         case Place::Kind::context: return begin_on_context(node_.base.name);
         case Place::Kind::image: return begin_on_image(node_.base);
     }
@@ -100,7 +108,7 @@ Result<void> StagePlanner::begin_on_image(const Place& place) {
     }
     // Nobody asked for a platform: the image's own is as good as any.
     if (!node_.platform && !options.platform_requested) {
-        state_.platform = image->platform;
+        state_.platform = image->platform.normalised();
     }
     return {};
 }
@@ -120,29 +128,63 @@ Result<void> StagePlanner::begin_on_context(const std::string& name) {
     return {};
 }
 
-void StagePlanner::begin_on_stage(const StageState& base) {
+Result<void> StagePlanner::begin_on_stage(const StageState& base) {
+    std::size_t size = 0;
+    for (const History& entry : base.settings.history) {
+        size += sizeof(entry) + entry.created_by.size();
+    }
+    CHECK_OK(planning_.charge(size));
     state_ = base;
     state_.layer_steps.clear();
     state_.settings.onbuild.clear();  // they have become this stage's first instructions
     state_.secrets.clear();
     state_.agents.clear();
+    return {};
 }
 
 void StagePlanner::inherit_settings() {
     ImageSettings& settings = state_.settings;
-    Variables image_environment;
+    state_.image_environment = {};
     for (const std::string& line : settings.environment) {
-        image_environment.set_line(line);
+        state_.image_environment.set_line(line);
     }
-    if (image_environment.find("PATH") == nullptr && state_.platform.os != "windows") {
-        settings.environment.push_back(fmt::format("PATH={}", kDefaultPath));
+    if (state_.image_environment.find("PATH") == nullptr && state_.platform.os != "windows") {
+        state_.image_environment.set("PATH", kDefaultPath);
     }
-    for (const std::string& line : settings.environment) {
+    for (const std::string& line : state_.image_environment.lines()) {
         state_.environment.set_line(line);
     }
     if (!settings.working_directory.empty() && !settings.working_directory.starts_with('/')) {
         settings.working_directory = "/" + settings.working_directory;
     }
+}
+
+void StagePlanner::finish_settings() {
+    state_.settings.environment = state_.image_environment.lines();
+    sort_unique(state_.settings.exposed_ports);
+    sort_unique(state_.settings.volumes);
+}
+
+// What the last instruction added: history, and what a step holds of its own.
+std::size_t StagePlanner::size_of_last() const {
+    std::size_t size = sizeof(Step);
+    if (!state_.settings.history.empty()) {
+        size += state_.settings.history.back().created_by.size();
+    }
+    if (planning_.steps.steps().empty()) {
+        return size;
+    }
+    const auto& what = planning_.steps.steps().back().what;
+    if (const auto* run = std::get_if<RunStep>(&what)) {
+        for (const std::string& line : run->environment) {
+            size += line.size() + sizeof(line);
+        }
+    } else if (const auto* copy = std::get_if<CopyStep>(&what)) {
+        for (const InlineFile& file : copy->inline_files) {
+            size += file.content.size();
+        }
+    }
+    return size;
 }
 
 Result<void> StagePlanner::carry_out(const dockerfile::Instruction& instruction) {

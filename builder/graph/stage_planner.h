@@ -25,6 +25,8 @@
 
 namespace lazybuild::graph {
 
+inline constexpr std::size_t kPlanBytesMax = 256 << 20;
+
 /// What all stages of one plan share. Borrows file, options and images.
 struct Planning {
     const dockerfile::Dockerfile& file;
@@ -44,6 +46,11 @@ struct Planning {
                        const KnownImage& image, std::string text, dockerfile::Lines lines);
     StepId no_files();
     StepId context_files(const std::string& name);
+
+    /// Counts what a plan holds: texts that grow with each other could fill any memory.
+    /// Errors: argument_out_of_domain past kPlanBytesMax.
+    Result<void> charge(std::size_t size_bytes);
+    std::size_t size_bytes = 0;
 };
 
 class StagePlanner {
@@ -58,10 +65,12 @@ class StagePlanner {
     Result<void> begin();
     Result<void> begin_on_image(const Place& place);
     Result<void> begin_on_context(const std::string& name);
-    void begin_on_stage(const StageState& base);
+    Result<void> begin_on_stage(const StageState& base);
     void inherit_settings();
+    void finish_settings();
 
     Result<void> carry_out(const dockerfile::Instruction& instruction);
+    std::size_t size_of_last() const;
     Result<void> carry_out(const dockerfile::Arg& arg);
     Result<void> carry_out(const dockerfile::Env& env);
     Result<void> carry_out(const dockerfile::Label& label);

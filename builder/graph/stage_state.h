@@ -26,7 +26,8 @@ struct DeclaredArgument {
 
 struct StageState {
     StepId files = 0;
-    ImageSettings settings;
+    ImageSettings settings;       ///< its environment is what is below, once all is done
+    Variables image_environment;  ///< ENV alone
     codec::Platform platform;
     Variables environment;  ///< of RUN, and for expansion: ENV and ARG, the later one wins
     std::vector<DeclaredArgument> arguments;

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "builder/graph/variables.h"
 
-#include <algorithm>
-
 namespace lazybuild::graph {
 
 void Variables::set(std::string_view name, std::string_view value) {
-    const auto known =
-        std::ranges::find(values_, name, &std::pair<std::string, std::string>::first);
-    if (known != values_.end()) {
-        known->second = value;
-    } else {
-        values_.emplace_back(name, value);
+    const auto known = places_.find(name);
+    if (known != places_.end()) {
+        values_[known->second].second = value;
+        return;
     }
+    places_.emplace(name, values_.size());
+    values_.emplace_back(name, value);
 }
 
 void Variables::set_line(std::string_view line) {
@@ -25,9 +23,8 @@ void Variables::set_line(std::string_view line) {
 }
 
 const std::string* Variables::find(std::string_view name) const {
-    const auto known =
-        std::ranges::find(values_, name, &std::pair<std::string, std::string>::first);
-    return known == values_.end() ? nullptr : &known->second;
+    const auto known = places_.find(name);
+    return known == places_.end() ? nullptr : &values_[known->second].second;
 }
 
 std::vector<std::string> Variables::names() const {

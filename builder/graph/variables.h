@@ -2,6 +2,9 @@
 // Names and values in the order in which they were first set: an environment, or ARGs.
 #pragma once
 
+#include <cstddef>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,6 +26,7 @@ class Variables {
 
   private:
     std::vector<std::pair<std::string, std::string>> values_;
+    std::map<std::string, std::size_t, std::less<>> places_;
 };
 
 }  // namespace lazybuild::graph
