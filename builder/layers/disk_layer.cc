@@ -22,24 +22,24 @@ constexpr std::uint64_t kIndexBytesMax = std::uint64_t{1} << 30;
 constexpr std::chrono::seconds kLockWaitMax{5};
 constexpr std::chrono::milliseconds kPause{1};
 
-/// Whether `path` still is the directory that was locked: it may have been renamed away between.
-bool is_at(int directory, const std::string& path) {
+/// Whether `path` still is the file that was locked: it may have been renamed away between.
+bool is_at(int file, const std::string& path) {
     struct stat locked{};
     struct stat there{};
-    return ::fstat(directory, &locked) == 0 && ::stat(path.c_str(), &there) == 0 &&
+    return ::fstat(file, &locked) == 0 && ::stat(path.c_str(), &there) == 0 &&
            locked.st_ino == there.st_ino && locked.st_dev == there.st_dev;
 }
 
 /// nullopt: it is not there. Who holds it exclusively looks whether it is in use, or removes it;
 /// both takes moments.
-Result<std::optional<FileLock>> lock_directory(const std::string& directory) {
+Result<std::optional<FileLock>> lock_disk(const std::string& path) {
     const auto deadline = std::chrono::steady_clock::now() + kLockWaitMax;
     while (std::chrono::steady_clock::now() < deadline) {
-        auto lock = FileLock::try_shared(directory);
+        auto lock = FileLock::try_shared(path);
         if (!lock && lock.error().code == std::errc::no_such_file_or_directory) {
             return std::nullopt;
         }
-        if (!lock || (*lock && is_at((*lock)->fd(), directory))) {
+        if (!lock || (*lock && is_at((*lock)->fd(), path))) {
             return lock;
         }
         std::this_thread::sleep_for(kPause);
@@ -49,29 +49,20 @@ Result<std::optional<FileLock>> lock_directory(const std::string& directory) {
 
 }  // namespace
 
-DiskLayer::DiskLayer(std::string directory, FileLock used, Fd disk, Options options)
+DiskLayer::DiskLayer(std::string directory, FileLock disk, Options options)
     : directory_(std::move(directory)),
-      used_(std::move(used)),
       disk_(std::move(disk)),
       options_(std::move(options)),
       tree_(options_.tree) {}
 
 Result<LayerPointer> DiskLayer::open(const std::string& directory, Options options) {
-    TRY(std::optional<FileLock> lock, lock_directory(directory));
-    if (!lock) {
+    TRY(std::optional<FileLock> disk, lock_disk(store::disk_path(directory)));
+    if (!disk) {
         return nullptr;
     }
-    auto disk = open_file(store::disk_path(directory), O_RDONLY);
-    if (!disk && disk.error().code == std::errc::no_such_file_or_directory) {
-        return nullptr;  // what is left of one that was being removed
-    }
-    if (!disk) {
-        return fail(std::move(disk).error());
-    }
     // For those who remove what has not been used for long. Of no importance to this build.
-    [[maybe_unused]] const int noted = ::futimens(lock->fd(), nullptr);
-    return LayerPointer{
-        new DiskLayer(directory, *std::move(lock), *std::move(disk), std::move(options))};
+    [[maybe_unused]] const int noted = ::futimens(disk->fd(), nullptr);
+    return LayerPointer{new DiskLayer(directory, *std::move(disk), std::move(options))};
 }
 
 Result<std::shared_ptr<const codec::FileTree>> DiskLayer::tree() {
@@ -89,7 +80,7 @@ Result<std::shared_ptr<const codec::FileTree>> DiskLayer::tree() {
 }
 
 Result<void> DiskLayer::read_disk(std::uint64_t offset_bytes, MutableByteView out) {
-    const auto count = pread_full(disk_.get(), out, offset_bytes);
+    const auto count = pread_full(disk_.fd(), out, offset_bytes);
     if (count && *count == out.size()) {
         return {};
     }

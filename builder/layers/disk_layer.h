@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A layer that is here as a whole: <root>/layers/<hex>/, as store::DiskWriter made it. While
-// somebody has it, its directory is locked (shared), so that nobody removes it.
+// somebody has it, its disk is locked (shared), so that nobody removes it.
 //
 // Threads: any.
 #pragma once
@@ -12,7 +12,6 @@
 #include <string>
 #include <utility>
 
-#include "base/fd.h"
 #include "builder/layers/erofs_choice.h"
 #include "builder/layers/file_lock.h"
 #include "builder/layers/layer.h"
@@ -44,11 +43,10 @@ class DiskLayer final : public Layer {
     std::uint64_t blob_bytes() const override { return options_.blob_bytes; }
 
   private:
-    DiskLayer(std::string directory, FileLock used, Fd disk, Options options);
+    DiskLayer(std::string directory, FileLock disk, Options options);
 
     const std::string directory_;
-    const FileLock used_;
-    const Fd disk_;
+    const FileLock disk_;
     Options options_;
     std::atomic<std::uint64_t> failed_reads_ = 0;
     std::mutex mutex_;  // guards tree_

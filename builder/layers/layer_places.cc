@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "builder/layers/disk_usage.h"
+#include "snapshotter/store/layer_files.h"
 
 namespace lazybuild::layers {
 namespace {
@@ -79,7 +80,7 @@ Result<LayerPointer> LayerPlaces::place(const std::string& staged, DiskLayer::Op
 
 Result<void> LayerPlaces::remove(const codec::Digest& id, const std::string& trash) {
     const std::string path = path_of(id);
-    auto lock = FileLock::try_exclusive(path);
+    auto lock = FileLock::try_exclusive(store::disk_path(path));
     if (!lock && lock.error().code == std::errc::no_such_file_or_directory) {
         return {};
     }
@@ -102,11 +103,12 @@ Result<std::vector<LayerUsage>> LayerPlaces::usage() const {
         const auto id = codec::Digest::parse("sha256:" + name);
         const std::string path = directory_ + "/" + name;
         const auto size = measure(path);
-        const auto lock = FileLock::try_exclusive(path);
-        if (id && size && lock) {  // otherwise it is going, or none of ours
+        const auto lock = FileLock::try_exclusive(store::disk_path(path));
+        const auto used = measure(store::disk_path(path));
+        if (id && size && used && lock) {  // otherwise it is going, or none of ours
             layers.push_back({.id = *id,
                               .size_bytes = size->size_bytes,
-                              .used_s = size->changed_s,
+                              .used_s = used->changed_s,
                               .in_use = !lock->has_value()});
         }
     }

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "builder/layers/disk_usage.h"
 #include "builder/layers/file_lock.h"
+#include "snapshotter/store/layer_files.h"
 
 namespace lazybuild::layers {
 namespace {
@@ -108,8 +109,11 @@ LayerSettler::State LayerSettler::state_of(const std::string& directory) {
 
 // The mark last: whatever ends this, what is left is lost.
 Result<void> LayerSettler::remove_lost(const std::string& directory) {
-    auto lock = FileLock::try_exclusive(directory);
-    if (!lock || !*lock || state_of(directory) != State::lost) {
+    const auto lock = FileLock::try_exclusive(store::disk_path(directory));
+    // Without a disk nobody can have it.
+    const bool free =
+        lock ? lock->has_value() : lock.error().code == std::errc::no_such_file_or_directory;
+    if (!free || state_of(directory) != State::lost) {
         return {};
     }
     TRY(const std::vector<std::string> names, names_in(directory));

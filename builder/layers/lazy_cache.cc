@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "builder/layers/lazy_cache.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <ranges>
@@ -23,6 +26,9 @@ constexpr unsigned kSlotsMax = 1000;
 std::string slot_path(const std::string& root, unsigned slot) {
     return fmt::format("{}/lazy/{}", root, slot);
 }
+
+/// Of one slot: some dozens of images.
+constexpr std::size_t kSlotLayersMax = 250;
 
 /// On demand alone: a build does not wait for what it does not read.
 layer::FetchOptions fetch_options() {
@@ -45,6 +51,23 @@ Result<std::unique_ptr<store::Store>> open_free_slot(const std::string& root) {
     return fail(over_limit(fmt::format("{} builds with lazy layers run in {}", kSlotsMax, root)));
 }
 
+/// Each costs open files for as long as the build runs. Those go that no build has opened for
+/// longest; none is in use yet.
+Result<void> forget_oldest(store::Store& store) {
+    TRY(const std::vector<store::LayerRecord> layers, store.layers());
+    std::vector<std::pair<std::int64_t, store::LayerId>> by_use;
+    for (const store::LayerRecord& layer : layers) {
+        struct stat status{};
+        const bool there = ::stat(store.layer_directory(layer.id).c_str(), &status) == 0;
+        by_use.emplace_back(there ? status.st_mtim.tv_sec : 0, layer.id);
+    }
+    std::ranges::sort(by_use);
+    for (std::size_t i = 0; i + kSlotLayersMax < by_use.size(); ++i) {
+        CHECK_OK(store.delete_layer(by_use[i].second));
+    }
+    return {};
+}
+
 Result<void> unmount_stale(const std::string& directory) {
     TRY(const std::vector<fuse::MountEntry> mounts, fuse::mounts_under(directory));
     for (const fuse::MountEntry& mount : mounts | std::views::reverse) {
@@ -61,6 +84,7 @@ Result<std::shared_ptr<LazyCache>> LazyCache::open(const std::string& root, imag
     TRY(cache->store_, open_free_slot(root));
     CHECK_OK(unmount_stale(cache->store_->root()));
     CHECK_OK(cache->store_->remove_unknown_directories());
+    CHECK_OK(forget_oldest(*cache->store_));
     // What it would mount with is not asked for: layers are mounted here.
     TRY(cache->manager_,
         layer::LayerManager::open(*cache->store_, session.client(), session.reactor(),
@@ -76,7 +100,12 @@ Result<bool> LazyCache::knows(const layer::LayerRequest& request) const {
 }
 
 io::Task<Result<store::LayerId>> LazyCache::resolve(layer::LayerRequest request) {
-    co_return co_await manager_->resolve(std::move(request), session_.wait());
+    const store::LayerId layer =
+        co_await io::or_return(co_await manager_->resolve(std::move(request), session_.wait()));
+    // Only said for forget_oldest().
+    [[maybe_unused]] const int noted =
+        ::utimensat(AT_FDCWD, store_->layer_directory(layer).c_str(), nullptr, 0);
+    co_return layer;
 }
 
 void LazyCache::close() {

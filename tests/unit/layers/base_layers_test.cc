@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "builder/layers/base_layers.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -298,6 +300,48 @@ TEST_F(BaseLayersTest, gives_builds_that_run_at_once_caches_of_their_own) {
     EXPECT_GT(store_->usage()->lazy.at(0).size_bytes, 0U);
     ASSERT_OK(store_->remove_lazy(0));
     EXPECT_EQ(store_->usage()->lazy.at(0).slot, 1U);
+}
+
+TEST_F(BaseLayersTest, forget_the_lazy_layers_that_no_build_has_opened_for_longest) {
+    if (!root_) {
+        GTEST_SKIP() << "needs root and /dev/fuse, to mount";
+    }
+    set_image({lazy(layer::usual_layer())});
+    blocking([this] {
+        ASSERT_OK(open_image());
+        store_.reset();
+    });
+    session_.reset();
+    std::size_t count = 0;
+    {
+        auto slot = store::Store::open(root() + "/lazy/0");
+        ASSERT_OK(slot);
+        for (int i = 0; i < 260; ++i) {
+            const auto staged = (*slot)->stage_layer();
+            ASSERT_OK(staged);
+            const codec::Digest blob = codec::sha256(as_bytes(std::to_string(i)));
+            const auto record = (*slot)->insert_layer({.blob = blob, .toc = blob}, *staged);
+            ASSERT_OK(record);
+            const timespec long_ago[2] = {{.tv_sec = i}, {.tv_sec = i}};
+            ASSERT_EQ(
+                ::utimensat(AT_FDCWD, (*slot)->layer_directory(record->id).c_str(), long_ago, 0),
+                0);
+        }
+        count = (*slot)->layers()->size();
+    }
+    EXPECT_EQ(count, 261U);
+    open();
+    blocking([this] {
+        ASSERT_OK(open_image());
+        store_.reset();
+    });
+    session_.reset();
+    auto slot = store::Store::open(root() + "/lazy/0");
+    ASSERT_OK(slot);
+    const auto layers = (*slot)->layers();
+    EXPECT_EQ(layers->size(), 250U);
+    EXPECT_EQ(layers->at(0).id, store::LayerId{1});  // the one in use
+    EXPECT_EQ(layers->at(1).blob, codec::sha256(as_bytes("11")));
 }
 
 }  // namespace
