@@ -128,9 +128,11 @@ Result<RunMount> StagePlanner::plan_mount(std::string_view text, std::size_t age
                                                               .lines = instruction_->lines});
             return mount;
     }
-    if (mount.target.empty() || mount.target == "/") {
+    // Without a target it would be the working directory, as any relative one is below it.
+    mount.target = absolute(options.target);
+    if (mount.target == "/") {
         return fail(
-            invalid(fmt::format("invalid mount target {}", dockerfile::quoted(options.target))));
+            invalid(fmt::format("invalid mount target {}", dockerfile::quoted(mount.target))));
     }
     return mount;
 }
