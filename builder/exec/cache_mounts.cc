@@ -8,16 +8,17 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <map>
 #include <memory>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "base/file.h"
+#include "builder/layers/disk_usage.h"
 #include "codec/sha256.h"
 
 namespace lazybuild::exec {
@@ -174,18 +175,59 @@ class TreeCopier {
     layers::FileSource& files_;
 };
 
+std::string directory_of(const std::string& root, const std::string& name) {
+    return root + "/cache-mounts/" + name;
+}
+
+/// Whether a file that has been locked is still the one that others will lock.
+bool is_there(int fd) {
+    struct stat status{};
+    return ::fstat(fd, &status) == 0 && status.st_nlink > 0;
+}
+
+Result<Fd> open_lock(const std::string& directory, const std::string& suffix) {
+    CHECK_OK(make_directories(directory, 0700));
+    return open_file(directory + "/lock" + suffix, O_RDWR | O_CREAT, 0600);
+}
+
 Result<CacheMount> acquire_private(const std::string& directory, const CacheRequest& request) {
     for (unsigned number = 0; number < kPrivateTreesMax; ++number) {
         const std::string suffix = number == 0 ? "" : fmt::format("-{}", number);
-        TRY(Fd lock, open_file(directory + "/lock" + suffix, O_RDWR | O_CREAT, 0600));
+        TRY(Fd lock, open_lock(directory, suffix));
         TRY(const bool locked, try_lock(lock.get(), LOCK_EX));
-        if (locked) {
+        if (locked && is_there(lock.get())) {
+            ::futimens(lock.get(), nullptr);
             TRY(Fd tree, open_tree(directory, "tree" + suffix, request));
             return CacheMount{.lock = std::move(lock), .tree = std::move(tree)};
         }
     }
     return fail(over_limit(fmt::format("cache {}: more than {} private copies in use",
                                        request.mount.id, kPrivateTreesMax)));
+}
+
+/// What is locked while it is looked at or removed.
+struct Locks {
+    std::vector<Fd> held;
+    bool complete = true;  ///< nobody else has one
+    std::int64_t used_s = 0;
+};
+Result<Locks> lock_all(const std::string& directory) {
+    Locks locks;
+    TRY(const std::vector<std::string> names, layers::names_in(directory));
+    for (const std::string& name : names) {
+        if (!name.starts_with("lock")) {
+            continue;
+        }
+        TRY(Fd lock, open_file(directory + "/" + name, O_RDWR | O_NOFOLLOW));
+        TRY(const bool locked, try_lock(lock.get(), LOCK_EX));
+        locks.complete = locks.complete && locked;
+        struct stat status{};
+        if (::fstat(lock.get(), &status) == 0) {
+            locks.used_s = std::max<std::int64_t>(locks.used_s, status.st_mtim.tv_sec);
+        }
+        locks.held.push_back(std::move(lock));
+    }
+    return locks;
 }
 
 }  // namespace
@@ -208,17 +250,45 @@ codec::Digest cache_key(const CacheRequest& request) {
 }
 
 Result<CacheMount> acquire_cache(const CacheRequest& request) {
-    const std::string directory =
-        fmt::format("{}/cache-mounts/{}", request.root, cache_key(request).hex());
-    CHECK_OK(make_directories(directory, 0700));
+    const std::string directory = directory_of(request.root, cache_key(request).hex());
     if (request.mount.sharing == RunMount::Sharing::private_) {
         return acquire_private(directory, request);
     }
-    TRY(Fd lock, open_file(directory + "/lock", O_RDWR | O_CREAT, 0600));
     const int how = request.mount.sharing == RunMount::Sharing::locked ? LOCK_EX : LOCK_SH;
-    CHECK_OK(wait_for_lock(lock.get(), how, request.cancel));
-    TRY(Fd tree, open_tree(directory, "tree", request));
-    return CacheMount{.lock = std::move(lock), .tree = std::move(tree)};
+    for (;;) {
+        TRY(Fd lock, open_lock(directory, ""));
+        CHECK_OK(wait_for_lock(lock.get(), how, request.cancel));
+        if (!is_there(lock.get())) {
+            continue;  // it was removed meanwhile
+        }
+        ::futimens(lock.get(), nullptr);  // only for `cache ls`
+        TRY(Fd tree, open_tree(directory, "tree", request));
+        return CacheMount{.lock = std::move(lock), .tree = std::move(tree)};
+    }
+}
+
+Result<std::vector<CacheUsage>> cache_usage(const std::string& root) {
+    std::vector<CacheUsage> all;
+    TRY(const std::vector<std::string> names, layers::names_in(directory_of(root, "")));
+    for (const std::string& name : names) {
+        TRY(const layers::DiskUse use, layers::measure(directory_of(root, name)));
+        TRY(const Locks locks, lock_all(directory_of(root, name)));
+        all.push_back({.name = name,
+                       .size_bytes = use.size_bytes,
+                       .used_s = locks.used_s,
+                       .in_use = !locks.complete});
+    }
+    return all;
+}
+
+Result<void> remove_cache(const std::string& root, const std::string& name) {
+    const std::string directory = directory_of(root, name);
+    TRY(const Locks locks, lock_all(directory));
+    if (!locks.complete) {
+        return fail(Error{std::errc::device_or_resource_busy,
+                          fmt::format("cache mount {}: a step uses it", name)});
+    }
+    return remove_tree(directory);
 }
 
 Result<void> copy_tree(layers::FileSource& files, const std::string& source, int target) {

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -48,6 +49,19 @@ struct CacheMount {
 /// Waits for others as its sharing demands. A new tree has the mount's mode, uid and gid, and its
 /// seed's files. Errors: operation_canceled; those of making it.
 Result<CacheMount> acquire_cache(const CacheRequest& request);
+
+/// One cache, as `cache ls` shows it.
+struct CacheUsage {
+    std::string name;  ///< of its directory; hexadecimal
+    std::uint64_t size_bytes = 0;
+    std::int64_t used_s = 0;  ///< since 1970: when a step last took it
+    bool in_use = false;      ///< by a step of any process
+};
+/// Of all caches below `root`, by name.
+Result<std::vector<CacheUsage>> cache_usage(const std::string& root);
+/// `name` as cache_usage says it; what is not there is fine. Errors: device_or_resource_busy while
+/// a step uses it.
+Result<void> remove_cache(const std::string& root, const std::string& name);
 
 /// Copies a directory of `files` into the empty directory `target`: what a seed is. Device nodes
 /// and FIFOs are left out.

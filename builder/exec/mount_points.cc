@@ -49,6 +49,15 @@ Result<void> create(int directory, const std::string& name, MountPoints::Kind ki
     return {};
 }
 
+/// Where the runtime mounts must be where we looked. Nothing (it has just been made) is none.
+Result<void> check_no_symlink(const Fd& fd, const std::string& path) {
+    struct stat status{};
+    if (fd && ::fstat(fd.get(), &status) != 0) {
+        return fail(errno_error(path));
+    }
+    return S_ISLNK(status.st_mode) ? fail(errno_error(path, ELOOP)) : Result<void>{};
+}
+
 }  // namespace
 
 Result<MountPoints> MountPoints::open(const std::string& root) {
@@ -87,7 +96,7 @@ Result<void> MountPoints::make(std::string_view path, Kind kind, bool lasting) {
             return fail(errno_error(whole));
         }
         if (path.empty()) {
-            return {};
+            return check_no_symlink(next, whole);
         }
         here = Fd{open_at(here.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, kOneStep)};
     }

@@ -223,6 +223,9 @@ class OciRunner final : public solve::StepRunner {
             return fail(Error{std::errc::not_supported,
                               "RUN needs root: its layers are mounted; run lazybuild as root"});
         }
+        if (request.cancel.cancelled()) {
+            return fail(Error{std::errc::operation_canceled, "cancelled"});
+        }
         TRY(const Runtime runtime, find_runtime());
         TRY(const std::string build, store_.build_directory());
         TRY(RunDirectory directory,

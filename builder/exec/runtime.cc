@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Neither runtime is let near cgroups: a step has no limits that would need one, and a cgroup
-// outlives a runtime that is killed. crun can be told so, and must then not see hosts that mix v1
-// and v2, which it refuses. runc tries anyway, and goes on without when it may (`--rootless`, which
-// means just that) and the file system is read-only.
+// outlives a runtime that is killed. crun can be told so, and must then not see what hosts with v1
+// or with both versions have, which it refuses to work with. runc tries anyway, and goes on without
+// when it may (`--rootless`, which means just that) and the file system is read-only.
 //
 // A cgroup would also have kept a step from the host's devices, for it may make device nodes
 // (CAP_MKNOD) and an image may bring some. Here every mount of a step is `nodev` instead. crun
 // (1.8.1) takes that from the root when it remounts it; a hook of ours gives it back.
 #include "builder/exec/runtime.h"
 
+#include <linux/magic.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -40,6 +42,11 @@ std::optional<std::string> find_on_path(std::string_view program) {
         directories.remove_prefix(colon == std::string_view::npos ? directories.size() : colon + 1);
     }
     return std::nullopt;
+}
+
+bool host_has_cgroup2_alone() {
+    struct statfs status{};
+    return ::statfs("/sys/fs/cgroup", &status) == 0 && status.f_type == CGROUP2_SUPER_MAGIC;
 }
 
 std::string log_path(const std::string& private_directory) {
@@ -93,7 +100,8 @@ ProcessRequest Runtime::run_request(const std::string& bundle, const std::string
                          "run",          "--bundle",
                          bundle,         container};
     request.environment = {"PATH=" + std::string{kDefaultPath} + ":/sbin:/bin"};
-    request.cgroups = is_crun ? CgroupView::none : CgroupView::read_only;
+    request.cgroups =
+        is_crun && !host_has_cgroup2_alone() ? CgroupView::none : CgroupView::read_only;
     return request;
 }
 

@@ -63,7 +63,9 @@ TEST_F(Points, follows_no_link_and_no_file) {
     for (const char* target : {"out/x", "file/x", "../x"}) {
         EXPECT_FALSE(points->make(target, Kind::directory)) << target;
     }
-    EXPECT_FALSE(points->make("dangling/x", Kind::file));
+    for (const char* target : {"dangling/x", "dangling", "out"}) {
+        EXPECT_FALSE(points->make(target, Kind::file)) << target;
+    }
     EXPECT_TRUE(fs::is_empty(outside_));
     EXPECT_TRUE(points->made().empty());
 }

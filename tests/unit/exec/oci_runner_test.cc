@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -99,6 +100,11 @@ TEST_P(OciRunner, refuses_a_working_directory_in_proc) {
     std::filesystem::create_symlink("/proc/self/fd", image_ + "/innocent");
     step_.working_directory = "/innocent/8";
     EXPECT_NE(run("pwd").failure().find("inside /proc"), std::string::npos);
+}
+
+TEST_P(OciRunner, refuses_an_image_whose_proc_leads_elsewhere) {
+    std::filesystem::create_symlink("/tmp", image_ + "/proc");
+    EXPECT_NE(run("true").failure().find("/proc"), std::string::npos);
 }
 
 TEST_P(OciRunner, leaves_no_descriptor_open_in_the_container) {
@@ -242,19 +248,41 @@ TEST_P(OciRunner, dies_with_the_builder) {
     ::close(ends[1]);
 }
 
+std::size_t count_cgroups() {
+    std::size_t directories = 0;
+    std::error_code ignored;
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator{"/sys/fs/cgroup", ignored}) {
+        directories += entry.is_directory(ignored) && entry.path().filename() == "run" ? 1 : 0;
+    }
+    return directories;
+}
+
 TEST_P(OciRunner, leaves_no_cgroup) {
-    const auto count = [] {
-        std::size_t directories = 0;
-        std::error_code ignored;
-        for (const auto& entry :
-             std::filesystem::recursive_directory_iterator{"/sys/fs/cgroup", ignored}) {
-            directories += entry.is_directory(ignored) && entry.path().filename() == "run" ? 1 : 0;
-        }
-        return directories;
-    };
-    const std::size_t before = count();
+    const std::size_t before = count_cgroups();
     ASSERT_EQ(run("true").failure(), "");
-    EXPECT_EQ(count(), before);
+    EXPECT_EQ(count_cgroups(), before);
+}
+
+TEST_P(OciRunner, leaves_no_cgroup_where_there_is_version_2_alone) {
+    ASSERT_EQ(::mount("none", "/sys/fs/cgroup", "cgroup2", 0, nullptr), 0);
+    const std::size_t before = count_cgroups();
+    const std::string failure = run("true").failure();
+    const std::size_t after = count_cgroups();
+    ASSERT_EQ(::umount2("/sys/fs/cgroup", MNT_DETACH), 0);
+    EXPECT_EQ(failure, "");
+    EXPECT_EQ(after, before);
+}
+
+TEST_P(OciRunner, touches_nothing_of_the_host_when_a_step_moves_its_mount_points) {
+    std::filesystem::create_directories(path("host/secrets"));
+    step_.mounts = {{.type = graph::RunMount::Type::tmpfs, .target = "/a/secrets"}};
+    mounts_ = {{}};
+    const auto outcome = run("mv /a /b; ln -s " + path("host") + " /a");
+    if (outcome.failure().empty()) {  // it may also be told that a mount is busy
+        EXPECT_NE(test::find_entry(outcome.layer(), "a"), nullptr);
+    }
+    EXPECT_TRUE(std::filesystem::exists(path("host/secrets")));
 }
 
 TEST_P(OciRunner, refuses_a_platform_without_an_emulator) {
