@@ -72,8 +72,8 @@ TEST_F(RealLayersRunner, builds_layer_upon_layer) {
     ASSERT_NE(run("echo one > /a; busybox rm /etc/motd"), nullptr);
     ASSERT_NE(run("busybox cat /a; busybox ls /etc; busybox mv /a /b"), nullptr);
     EXPECT_EQ(output_, "one\nhosts\nresolv.conf\n");
-    EXPECT_EQ(run("busybox ls -d /a || busybox cat /b"), nullptr);
-    EXPECT_EQ(output_, "ls: /a: No such file or directory\none\n");
+    EXPECT_EQ(run("busybox ls -d /a 2> /dev/null || busybox cat /b"), nullptr);
+    EXPECT_EQ(output_, "one\n");
     const auto build = store_->build_directory();
     ASSERT_TRUE(build);
     for (const auto& entry : std::filesystem::directory_iterator{*build}) {
