@@ -3,7 +3,8 @@
 # The main job, on real input, with nothing prepared: installs what is needed, builds, makes a Debian image with
 # python3 and numpy in three layers, and starts a container from it through containerd and runc: once after a full
 # pull with containerd's own overlayfs snapshotter, once lazily. Prints a table of what each way needed until the
-# first output. Everything it starts is private to it and gone afterwards; build/ stays.
+# first output. Then builds an application in two stages on that image, lazily too, pushes it and starts it. Everything
+# it starts is private to it and gone afterwards; build/ stays.
 set -euo pipefail
 cd "$(dirname "$0")"
 . scripts/lib.sh
@@ -114,6 +115,30 @@ without_registry() {
     echo "every layer is filled and its diffID verified; with the registry stopped a second container printed 1"
 }
 
+# build_application: in two stages on the lazy image, without a daemon and without pulling it; what is pushed starts
+# lazily like its base.
+build_application() {
+    mkdir -p "$WORK/application"
+    cat >"$WORK/application/Dockerfile" <<DOCKERFILE
+FROM $REGISTRY/python:lazy AS compiled
+COPY <<PROGRAM /app/main.py
+import numpy
+print(int(numpy.ones(3).sum()))
+PROGRAM
+RUN python3 -m compileall -q /app
+FROM $REGISTRY/python:lazy
+COPY --from=compiled /app /app
+CMD ["python3", "/app/main.py"]
+DOCKERFILE
+    forget_requests
+    build_or_fail -t "$REGISTRY/application:1" --push "$WORK/application"
+    echo "a build in two stages on the lazy image fetched $(bytes_served) of its $(compressed_bytes python:lazy) bytes"
+    fresh_host
+    lazy_pull application:1 >"$WORK/application.log" 2>&1 || fail "pull: $(tail -n 5 "$WORK/application.log")"
+    expect_equal "output of the application" 3 "$(run lazy application:1)"
+    echo "what it built and pushed, started lazily by containerd, printed 3"
+}
+
 [ "$(id -u)" = 0 ] || die "the demo needs root: it mounts, and it runs containerd (sudo ./demo.sh)"
 phase "packages" scripts/install-packages.sh
 harness_start
@@ -125,3 +150,5 @@ phase "measure: full pull and lazy, $ROUNDS times each" compare
 print_table
 check_bytes
 without_registry
+registry_start
+phase "build: an application in two stages on the lazy image" build_application

@@ -23,7 +23,8 @@ RUN cat /out/data/* | sha256sum >/out/sum
 DOCKERFILE
 
 build() {
-    build_image --source-date-epoch 1000000000 -o "type=oci,tar=false,rewrite-timestamp=true,dest=$WORK/$1" "$WORK/context"
+    build_image --source-date-epoch 1000000000 \
+        -o "type=oci,tar=false,rewrite-timestamp=true,dest=$WORK/$1" "$WORK/context"
 }
 
 digest_of() { jq -r '.manifests[0].digest' "$WORK/$1/index.json"; }
