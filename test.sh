@@ -25,9 +25,10 @@ sanitizers() {
     phase "configure and build: asan" build_preset asan all
     phase "tests: asan" run_tests asan --label-exclude 'style|integration'
     phase "the main job: asan" run_tests asan --tests-regex '^(lazy_start|gc)$'
-    phase "configure and build: tsan" build_preset tsan tests/unit/{keeper,io,store,fuse,layer}/all test_codec_pipeline
+    phase "configure and build: tsan" \
+        build_preset tsan tests/unit/{keeper,io,store,fuse,layer}/all test_codec_{pipeline,plain}
     phase "tests: tsan" run_tests_below tsan tests/unit/{keeper,io,store,fuse,layer}
-    phase "tests: tsan, the conversion" run_tests tsan --tests-regex '^codec_pipeline$'
+    phase "tests: tsan, layers that are written" run_tests tsan --tests-regex '^codec_(pipeline|plain)$'
 }
 
 all=

@@ -30,8 +30,8 @@ TEST(OrderedJobs, gives_results_in_the_order_of_the_jobs) {
 }
 
 TEST(OrderedJobs, makes_itself_what_no_worker_has_begun) {
-    io::Pool workers(1);
     std::binary_semaphore go_on(0);
+    io::Pool workers(1);
     workers.submit([&go_on] { go_on.acquire(); });  // the only worker is busy
     OrderedJobs<int> jobs(workers);
     jobs.submit([] { return 1; });

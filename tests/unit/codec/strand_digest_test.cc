@@ -34,10 +34,10 @@ TEST(StrandDigest, is_the_digest_of_the_stream_however_it_is_cut) {
 }
 
 TEST(StrandDigest, ends_on_the_only_worker_that_there_is) {
-    io::Pool workers(1);
     const Bytes bytes = sample(9'000'001);
     Digest found;
     std::binary_semaphore done(0);
+    io::Pool workers(1);
     workers.submit([&] {
         StrandDigest digest(workers);
         digest.update(bytes);

@@ -137,13 +137,12 @@ TEST_F(DiskWriterTest, leaves_a_hole_where_a_file_was_replaced) {
 }
 
 TEST_F(DiskWriterTest, works_on_the_only_worker_that_there_is) {
-    io::Pool workers(1);
     const std::vector<Sample> samples = many();
     std::optional<Result<WrittenDisk>> written;
-    io::Pool* pool = &workers;
     std::binary_semaphore done(0);
+    io::Pool workers(1);
     workers.submit([&] {
-        written = write(samples, 1 << 20, *pool);
+        written = write(samples, 1 << 20, workers);
         done.release();
     });
     done.acquire();
