@@ -155,7 +155,7 @@ Result<void> DiskWriter::collect(std::size_t batches_max) {
 }
 
 /// The tree, with its digests, and with the places on the disk that the files have: a file that a
-/// later entry replaced leaves a hole, which assign_disk_offsets knows nothing of.
+/// later entry replaced leaves a gap, which assign_disk_offsets knows nothing of.
 Result<std::shared_ptr<codec::FileTree>> DiskWriter::finish_tree() {
     TRY(codec::FileTree built, std::move(builder_).finish());
     auto tree = std::make_shared<codec::FileTree>(std::move(built));

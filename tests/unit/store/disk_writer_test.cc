@@ -123,7 +123,7 @@ TEST_F(DiskWriterTest, keeps_the_index_and_the_image_beside_the_disk) {
     EXPECT_GT(temp_.read("layer/tree.erofs").size(), 0U);
 }
 
-TEST_F(DiskWriterTest, leaves_a_hole_where_a_file_was_replaced) {
+TEST_F(DiskWriterTest, keeps_every_file_in_its_place_when_another_was_replaced) {
     CallerWorkers workers;
     std::vector<Sample> samples{file("a", text(5000, 1)), file("b", text(10, 2)),
                                 file(".wh.gone", "whiteouts have no bytes, this one has"),
