@@ -67,11 +67,13 @@ Result<PullPolicy> parse_pull_policy(const std::string& text) {
 }
 
 Result<std::unique_ptr<BaseImages>> BaseImages::open(const std::string& root,
-                                                     image::Session& session, PullPolicy policy) {
+                                                     image::Session& session, PullPolicy policy,
+                                                     Kept kept) {
     CHECK_OK(make_directories(root, 0700));
     TRY(store::Database database, store::Database::open(root + "/build.db"));
     CHECK_OK(database.execute(kSchema));
-    return std::unique_ptr<BaseImages>(new BaseImages(session, policy, std::move(database)));
+    return std::unique_ptr<BaseImages>(
+        new BaseImages(session, policy, std::move(kept), std::move(database)));
 }
 
 Result<std::shared_ptr<image::ImageSource>> BaseImages::source_of(const std::string& place) {
@@ -131,6 +133,20 @@ Result<BaseImages::Found> BaseImages::look_up(const std::string& place,
     return Found{.manifest = std::move(manifest), .config = std::move(config)};
 }
 
+Result<bool> BaseImages::use_kept(const image::ImagePlace& place) {
+    const bool asked_to_look = policy_ == PullPolicy::always || policy_ == PullPolicy::newer;
+    if (!is_registry(place) || place.reference.digest || asked_to_look) {
+        return false;
+    }
+    TRY(auto source, kept_(place.reference.text()));
+    if (source == nullptr) {
+        return false;
+    }
+    const std::lock_guard lock(mutex_);
+    sources_.try_emplace(place.text(), std::move(source));
+    return true;
+}
+
 Result<const BaseImages::Found*> BaseImages::find(const std::string& place,
                                                   const codec::Platform& platform) {
     const auto key = std::pair(place, platform.text());
@@ -141,15 +157,16 @@ Result<const BaseImages::Found*> BaseImages::find(const std::string& place,
         }
     }
     TRY(const image::ImagePlace parsed, image::ImagePlace::parse(place));
+    TRY(const bool is_kept, use_kept(parsed));
     std::optional<Found> before;
-    if (is_registry(parsed)) {
+    if (is_registry(parsed) && !is_kept) {
         TRY(before, known(place, key.second));
     }
     const bool fixed = parsed.reference.digest.has_value();
     const bool use_it =
         before && (fixed || policy_ == PullPolicy::missing || policy_ == PullPolicy::never);
     if (!use_it) {
-        if (policy_ == PullPolicy::never && is_registry(parsed)) {
+        if (policy_ == PullPolicy::never && is_registry(parsed) && !is_kept) {
             return fail(Error{.code = std::errc::no_such_file_or_directory,
                               .message = place + ": not known here, and --pull=never"});
         }
@@ -160,7 +177,7 @@ Result<const BaseImages::Found*> BaseImages::find(const std::string& place,
             return fail(std::move(found).error());
         }
         if (found) {
-            if (is_registry(parsed)) {
+            if (is_registry(parsed) && !is_kept) {
                 CHECK_OK(remember(place, key.second, *found));
             }
             before = *std::move(found);

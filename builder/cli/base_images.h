@@ -3,12 +3,14 @@
 //
 // What was found is kept in a table of <root>/build.db, documents included, so that a build whose
 // bases were found before asks no registry. A reference with a digest never changes; for a tag
-// --pull says when to look again.
+// --pull says when to look again. Before that, an image that a build here has kept under the name
+// is it.
 //
 // Threads: any.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -20,6 +22,7 @@
 #include "base/result.h"
 #include "builder/graph/plan.h"
 #include "builder/image/image_documents.h"
+#include "builder/image/image_place.h"
 #include "builder/image/image_source.h"
 #include "builder/image/session.h"
 #include "builder/layers/layer_store.h"
@@ -39,9 +42,13 @@ Result<PullPolicy> parse_pull_policy(const std::string& text);
 
 class BaseImages {
   public:
-    /// `session` outlives it.
+    /// Opens an image that an earlier build has kept under this name in the store; nullptr when
+    /// there is none.
+    using Kept = std::function<Result<std::shared_ptr<image::ImageSource>>(const std::string&)>;
+    /// `session`, and what `kept` opens, outlive it.
     static Result<std::unique_ptr<BaseImages>> open(const std::string& root,
-                                                    image::Session& session, PullPolicy policy);
+                                                    image::Session& session, PullPolicy policy,
+                                                    Kept kept);
 
     /// Blocks; not on the reactor's thread. An image that is for one platform only is taken as it
     /// is, whatever is wanted.
@@ -59,11 +66,16 @@ class BaseImages {
         image::ConfigDocument config;
     };
 
-    BaseImages(image::Session& session, PullPolicy policy, store::Database database)
-        : session_(session), policy_(policy), database_(std::move(database)) {}
+    BaseImages(image::Session& session, PullPolicy policy, Kept kept, store::Database database)
+        : session_(session),
+          policy_(policy),
+          kept_(std::move(kept)),
+          database_(std::move(database)) {}
 
     Result<std::shared_ptr<image::ImageSource>> source_of(const std::string& place);
     Result<const Found*> find(const std::string& place, const codec::Platform& platform);
+    /// Whether an earlier build has kept it, and may be believed.
+    Result<bool> use_kept(const image::ImagePlace& place);
     Result<Found> look_up(const std::string& place, const codec::Platform& platform);
     Result<std::optional<Found>> known(const std::string& place, const std::string& platform);
     Result<void> remember(const std::string& place, const std::string& platform,
@@ -71,6 +83,7 @@ class BaseImages {
 
     image::Session& session_;
     const PullPolicy policy_;
+    const Kept kept_;
 
     std::mutex mutex_;  // guards what follows
     store::Database database_;

@@ -11,8 +11,11 @@
 #include "builder/dockerfile/excerpt.h"
 #include "builder/dockerfile/parser.h"
 #include "builder/exec/oci_runner.h"
+#include "builder/export/image_store.h"
+#include "builder/export/store_source.h"
 #include "builder/files/copy.h"
 #include "builder/graph/definition.h"
+#include "builder/graph/outline.h"
 
 namespace lazybuild::cli {
 namespace {
@@ -54,7 +57,7 @@ Result<BuildResult> Build::run() {
     CHECK_OK(make_plans());
     BuildResult result{.checked = checked_};
     if (options_.call != BuildOptions::Call::build) {
-        TRY(result.text, call());
+        result.text = call();
         return result;
     }
     if (checked_->is_error && !checked_->findings.empty()) {
@@ -78,7 +81,13 @@ Result<BuildResult> Build::run() {
 Result<void> Build::open() {
     TRY(store_, layers::LayerStore::open(args_.root, session_));
     TRY(records_, solve::Records::open(args_.root));
-    TRY(images_, BaseImages::open(args_.root, session_, options_.pull));
+    const auto kept =
+        [this](const std::string& name) -> Result<std::shared_ptr<image::ImageSource>> {
+        TRY(auto images, exporter::ImageStore::open(args_.root));
+        TRY(const auto image, images.find(name));
+        return image ? exporter::store_source(*store_, session_, name, image->root) : nullptr;
+    };
+    TRY(images_, BaseImages::open(args_.root, session_, options_.pull, kept));
     contexts_ = std::make_unique<BuildContexts>(
         BuildContexts::Options{.context = args_.context,
                                .file = args_.file,
@@ -116,7 +125,11 @@ Result<void> Build::make_plans() {
         platforms_.push_back(std::move(made));
     }
     const graph::Plan& plan = platforms_.front()->plan;
-    TRY(checked_, check_dockerfile(file_, plan, options_.plan.build_arguments));
+    TRY(const dockerfile::IgnorePatterns ignored, contexts_->ignored());
+    TRY(checked_, check_dockerfile({.file = file_,
+                                    .plan = plan,
+                                    .ignored = ignored,
+                                    .build_arguments = options_.plan.build_arguments}));
     if (!plan.unused_build_arguments.empty()) {
         log_.warn(fmt::format("build arguments that no ARG takes: {}",
                               fmt::join(plan.unused_build_arguments, ", ")));
@@ -168,12 +181,16 @@ Result<void> Build::resolve(const std::vector<graph::ImageWanted>& missing) {
     return {};
 }
 
-Result<std::string> Build::call() const {
+std::string Build::call() const {
     if (options_.call == BuildOptions::Call::check) {
         return options_.json ? findings_json(file_, *checked_) : findings_text(file_, *checked_);
     }
-    return fail(Error{.code = std::errc::not_supported,
-                      .message = "--call: outlines and lists of targets cannot be made yet"});
+    if (options_.call == BuildOptions::Call::targets) {
+        const auto targets = graph::targets(file_);
+        return options_.json ? graph::targets_json(targets) : graph::targets_text(targets);
+    }
+    const graph::Outline& outline = platforms_.front()->plan.outline;
+    return options_.json ? graph::outline_json(outline) : graph::outline_text(outline);
 }
 
 void Build::open_solver() {

@@ -50,7 +50,7 @@ class Build {
     Result<void> make_plans();
     Result<graph::Plan> make_plan(const codec::Platform& platform);
     Result<void> resolve(const std::vector<graph::ImageWanted>& missing);
-    Result<std::string> call() const;
+    std::string call() const;
     void open_solver();
     Result<void> solve();
     Result<void> export_all(BuildResult& result);

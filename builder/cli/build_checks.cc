@@ -45,6 +45,33 @@ std::optional<int> minor_of(std::string_view tag) {
     return error == std::errc{} ? std::optional(minor) : std::nullopt;
 }
 
+// Names alone: what a wildcard finds may leave ignored files out on purpose.
+void add_ignored_copies(const CheckInput& input, std::vector<dockerfile::Finding>& findings) {
+    if (input.ignored.empty() || input.ignored.has_exceptions()) {
+        return;
+    }
+    for (const graph::Step& step : input.plan.steps) {
+        const auto* const copy = std::get_if<graph::CopyStep>(&step.what);
+        if (copy == nullptr) {
+            continue;
+        }
+        for (const graph::CopySource& source : copy->sources) {
+            const auto* const context =
+                std::get_if<graph::ContextStep>(&input.plan.steps[source.from].what);
+            if (context == nullptr || context->name != "context") {
+                continue;
+            }
+            for (const std::string& pattern : source.patterns) {
+                const bool wildcard = pattern.find_first_of("*?[") != std::string::npos;
+                if (!wildcard && input.ignored.excludes(pattern)) {
+                    const bool add = step.text.find("] ADD ") != std::string::npos;
+                    findings.push_back(dockerfile::copy_ignored_file(add, pattern, step.lines));
+                }
+            }
+        }
+    }
+}
+
 }  // namespace
 
 Result<std::optional<std::string>> check_syntax(
@@ -83,19 +110,19 @@ Result<std::optional<std::string>> check_syntax(
     return std::nullopt;
 }
 
-Result<Checked> check_dockerfile(const dockerfile::Dockerfile& file, const graph::Plan& plan,
-                                 const std::map<std::string, std::string>& build_arguments) {
+Result<Checked> check_dockerfile(const CheckInput& input) {
     std::optional<std::string_view> argument;
-    if (const auto found = build_arguments.find("BUILDKIT_DOCKERFILE_CHECK");
-        found != build_arguments.end()) {
+    if (const auto found = input.build_arguments.find("BUILDKIT_DOCKERFILE_CHECK");
+        found != input.build_arguments.end()) {
         argument = found->second;
     }
-    TRY(const dockerfile::CheckOptions options, dockerfile::check_options(file, argument));
-    std::vector<dockerfile::Finding> findings = dockerfile::check(file);
-    for (const graph::Warning& warning : plan.warnings) {
+    TRY(const dockerfile::CheckOptions options, dockerfile::check_options(input.file, argument));
+    std::vector<dockerfile::Finding> findings = dockerfile::check(input.file);
+    for (const graph::Warning& warning : input.plan.warnings) {
         findings.push_back(
             {.rule = warning.rule, .message = warning.message, .lines = warning.lines});
     }
+    add_ignored_copies(input, findings);
     std::multimap<std::uint32_t, dockerfile::Finding> by_line;
     for (dockerfile::Finding& finding : findings) {
         const std::uint32_t line = finding.lines.first;
@@ -105,8 +132,9 @@ Result<Checked> check_dockerfile(const dockerfile::Dockerfile& file, const graph
     for (auto& [line, finding] : by_line) {
         findings.push_back(std::move(finding));
     }
-    return Checked{.findings = dockerfile::wanted_findings(std::move(findings), file, options),
-                   .is_error = options.error};
+    return Checked{
+        .findings = dockerfile::wanted_findings(std::move(findings), input.file, options),
+        .is_error = options.error};
 }
 
 std::string findings_text(const dockerfile::Dockerfile& file, const Checked& checked) {

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "builder/dockerfile/check_rules.h"
+#include "builder/dockerfile/ignore.h"
 #include "builder/dockerfile/instructions.h"
 #include "builder/graph/plan.h"
 
@@ -24,9 +25,14 @@ struct Checked {
     std::vector<dockerfile::Finding> findings;
     bool is_error = false;  ///< the file wants findings to fail the build
 };
+struct CheckInput {
+    const dockerfile::Dockerfile& file;
+    const graph::Plan& plan;
+    const dockerfile::IgnorePatterns& ignored;  ///< of the main context
+    const std::map<std::string, std::string>& build_arguments;
+};
 /// Every check that is not switched off. Errors: invalid_argument for what switches them.
-Result<Checked> check_dockerfile(const dockerfile::Dockerfile& file, const graph::Plan& plan,
-                                 const std::map<std::string, std::string>& build_arguments);
+Result<Checked> check_dockerfile(const CheckInput& input);
 
 /// As `docker build --check` prints it.
 std::string findings_text(const dockerfile::Dockerfile& file, const Checked& checked);

@@ -269,8 +269,14 @@ Result<DockerfileText> BuildContexts::begin_with_directory() {
         path = directory + "/" + kFileNames[0];
     }
     auto text = read_file(path, dockerfile::kDockerfileBytesMax);
+    if (!text && text.error().code == std::errc::no_such_file_or_directory) {
+        return fail(Error{.code = text.error().code,
+                          .message = fmt::format("failed to read dockerfile: open {}: no such "
+                                                 "file or directory",
+                                                 path)});
+    }
     if (!text) {
-        return fail(std::move(text).error().context("cannot read the Dockerfile"));
+        return fail(std::move(text).error().context("failed to read dockerfile"));
     }
     dockerfile_path_ = path;
     return DockerfileText{.name = base_name(path), .text = *std::move(text)};
@@ -313,6 +319,16 @@ Result<std::map<std::string, graph::NamedContext>> BuildContexts::named() const 
         }
     }
     return contexts;
+}
+
+Result<dockerfile::IgnorePatterns> BuildContexts::ignored() const {
+    if (!main_directory_) {
+        return dockerfile::IgnorePatterns{};
+    }
+    TRY(const auto ignore,
+        files::find_ignore_file(*main_directory_, dockerfile_path_, options_.ignore_file));
+    return ignore ? dockerfile::IgnorePatterns::parse(ignore->text, ignore->name)
+                  : dockerfile::IgnorePatterns{};
 }
 
 Result<std::unique_ptr<layers::FileSource>> BuildContexts::open_directory(

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "builder/dockerfile/ignore.h"
 #include "builder/files/context.h"
 #include "builder/graph/plan.h"
 #include "builder/image/session.h"
@@ -49,6 +50,9 @@ class BuildContexts {
     Result<DockerfileText> begin();
     /// For graph::PlanOptions::contexts. Errors: invalid_argument.
     Result<std::map<std::string, graph::NamedContext>> named() const;
+
+    /// What the main context leaves out. Errors: those of reading the ignore file.
+    Result<dockerfile::IgnorePatterns> ignored() const;
 
     Result<layers::FileSource*> open(const graph::ContextStep& step);
     Result<solve::RemoteSource> open_git(const graph::GitStep& step);

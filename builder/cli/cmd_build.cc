@@ -2,17 +2,21 @@
 #include "builder/cli/cmd_build.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <memory>
 #include <utility>
 
+#include "base/file.h"
 #include "builder/cli/build.h"
 #include "builder/cli/build_log.h"
 #include "builder/cli/build_metadata.h"
 #include "builder/cli/build_options.h"
+#include "builder/cli/build_report.h"
 #include "builder/cli/progress_plain.h"
 #include "builder/cli/progress_rawjson.h"
 #include "builder/cli/progress_tty.h"
@@ -95,6 +99,29 @@ ExitCode finish(const BuildArgs& args, const BuildResult& result, bool quiet,
     return ExitCode::done;
 }
 
+// A failure to write it does not make a good build a bad one.
+void write_report(const BuildArgs& args, const BuildLog& log, const Result<BuildResult>& result,
+                  image::Console& console) {
+    if (args.report.empty()) {
+        return;
+    }
+    ReportInput input{.title = args.tags.empty() ? "lazybuild build" : args.tags.front(),
+                      .tasks = log.tasks(),
+                      .warnings = log.warnings(),
+                      .began = log.began(),
+                      .ended = std::chrono::system_clock::now(),
+                      .error = result ? "" : result.error().message};
+    if (result) {
+        for (const exporter::Exported& exported : result->exported) {
+            input.results.push_back(
+                fmt::format("{} {}", exported.root.digest.text(), fmt::join(exported.names, " ")));
+        }
+    }
+    if (const auto written = replace_file(args.report, as_bytes(report_html(input))); !written) {
+        console.note("warning: --report: " + written.error().message);
+    }
+}
+
 }  // namespace
 
 ExitCode run(const BuildArgs& args, image::Console& console) {
@@ -118,6 +145,7 @@ ExitCode run(const BuildArgs& args, image::Console& console) {
     Build build(args, *std::move(options), **session, log);
     const auto result = (*session)->run_blocking([&] { return build.run(); });
     log.finish();
+    write_report(args, log, result, console);
     if (!result) {
         show_failed(log, console);
         return report_failure(console, kCommand, result.error());

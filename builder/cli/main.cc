@@ -9,6 +9,7 @@
 #include "base/suggest.h"
 #include "builder/cli/build_flags.h"
 #include "builder/cli/cmd_build.h"
+#include "builder/cli/cmd_cache.h"
 #include "builder/cli/cmd_convert.h"
 #include "builder/cli/cmd_copy.h"
 #include "builder/cli/cmd_inspect.h"
@@ -133,6 +134,29 @@ void add_state_root(CLI::App& command, std::string& root) {
         ->capture_default_str();
 }
 
+void add_cache(CLI::App& app, CacheListArgs& list, CachePruneArgs& prune,
+               const std::function<void(bool)>& choose) {
+    CLI::App* command = app.add_subcommand("cache", "What builds have left, and what it takes");
+    command->require_subcommand(1);
+    CLI::App* ls = command->add_subcommand("ls", "Layers, blobs and caches, the last used first");
+    ls->add_flag("--json", list.json, "For programs");
+    add_state_root(*ls, list.root);
+    ls->callback([choose] { choose(true); });
+    CLI::App* remove = command->add_subcommand("prune", "Remove what no build uses at the moment");
+    remove->add_option("--older", prune.older, "Only what was not used for so long: 90s, 24h, 7d")
+        ->type_name("AGE");
+    remove->add_option("--keep", prune.keep, "Stop when no more than this is left, the last used")
+        ->type_name("BYTES");
+    add_state_root(*remove, prune.root);
+    remove->callback([choose] { choose(false); });
+    command->footer(
+        "Images that are kept (lazybuild images) stay whole.\n"
+        "\n"
+        "Examples:\n"
+        "  lazybuild cache ls\n"
+        "  lazybuild cache prune --older 7d --keep 20g");
+}
+
 CLI::App* add_mount(CLI::App& app, MountArgs& args) {
     CLI::App* command =
         app.add_subcommand("mount", "Mount an image lazily, read-only, without containerd");
@@ -245,6 +269,8 @@ ExitCode run_program(int argc, char** argv, ProcessConsole& console) {
         "  lazybuild pull registry:5000/python:lazy\n"
         "  lazybuild COMMAND --help");
     BuildArgs build;
+    CacheListArgs cache_list;
+    CachePruneArgs cache_prune;
     ConvertArgs convert;
     CopyArgs copy;
     InspectArgs inspect;
@@ -256,6 +282,9 @@ ExitCode run_program(int argc, char** argv, ProcessConsole& console) {
     mount.command_line.assign(argv, argv + argc);
     std::function<ExitCode()> chosen;
     add_build(app, build)->callback([&] { chosen = [&] { return run(build, console); }; });
+    add_cache(app, cache_list, cache_prune, [&](bool list) {
+        chosen = [&, list] { return list ? run(cache_list, console) : run(cache_prune, console); };
+    });
     add_convert(app, convert)->callback([&] { chosen = [&] { return run(convert, console); }; });
     add_copy(app, copy)->callback([&] { chosen = [&] { return run(copy, console); }; });
     add_inspect(app, inspect)->callback([&] { chosen = [&] { return run(inspect, console); }; });

@@ -42,11 +42,7 @@ class PlainDisplay final : public Display {
         }
         said = now;
         turn_to(task);
-        console_.note(
-            task.advance_total == 0
-                ? fmt::format("#{} {} {}", task.id, task.advancing, size_text(task.advanced))
-                : fmt::format("#{} {} {} / {}", task.id, task.advancing, size_text(task.advanced),
-                              size_text(task.advance_total)));
+        console_.note(fmt::format("#{} {}", task.id, advance_text(task)));
     }
 
     void ended(const TaskRecord& task) override {
@@ -123,6 +119,15 @@ std::unique_ptr<Display> quiet_display(image::Console& console) {
 
 std::string seconds_of(const TaskRecord& task, solve::Time moment) {
     return fmt::format("{:.1f}s", Seconds(moment - task.began).count());
+}
+
+std::string advance_text(const TaskRecord& task) {
+    if (task.advance_total <= 1 && task.advanced <= 1) {  // a thing that is done or not
+        return task.advancing + (task.advanced == 1 ? " done" : "");
+    }
+    const std::string current = fmt::format("{} {}", task.advancing, size_text(task.advanced));
+    return task.advance_total == 0 ? current
+                                   : fmt::format("{} / {}", current, size_text(task.advance_total));
 }
 
 std::string size_text(std::uint64_t size_bytes) {

@@ -20,6 +20,8 @@ std::unique_ptr<Display> quiet_display(image::Console& console);
 
 /// "1.2s" since the task began, until `moment`.
 std::string seconds_of(const TaskRecord& task, solve::Time moment);
+/// "fetched 1.50MB / 20.00MB" of the task's last advance().
+std::string advance_text(const TaskRecord& task);
 /// "12.34MB"
 std::string size_text(std::uint64_t size_bytes);
 

@@ -99,11 +99,7 @@ void TtyDisplay::line(const TaskRecord& task, std::string_view text) {
 
 void TtyDisplay::advanced(const TaskRecord& task) {
     const std::lock_guard lock(mutex_);
-    live_[task.id].fetching =
-        task.advance_total == 0
-            ? fmt::format("{} {}", printable(task.advancing), size_text(task.advanced))
-            : fmt::format("{} {} / {}", printable(task.advancing), size_text(task.advanced),
-                          size_text(task.advance_total));
+    live_[task.id].fetching = printable(advance_text(task));
 }
 
 void TtyDisplay::ended(const TaskRecord& task) {

@@ -34,9 +34,10 @@ Letter first_letter(std::string_view text) {
     }
     const bool shortest = code >= (size_bytes == 4 ? 0x10000U : size_bytes == 3 ? 0x800U : 0x80U);
     const bool surrogate = code >= 0xd800 && code <= 0xdfff;
-    return {.code = code,
-            .size_bytes = size_bytes,
-            .valid = shortest && !surrogate && code <= 0x10ffff};
+    if (!shortest || surrogate || code > 0x10ffff) {
+        return {};
+    }
+    return {.code = code, .size_bytes = size_bytes, .valid = true};
 }
 
 // C0 and C1 controls, and characters that turn the direction of text around.

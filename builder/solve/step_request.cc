@@ -76,6 +76,10 @@ std::vector<graph::StepId> sources_of(const graph::Step& step) {
     return sources;
 }
 
+bool owner_is_named(const graph::CopyStep& copy) {
+    return copy.owner.find_first_not_of("0123456789:") != std::string::npos;
+}
+
 std::vector<graph::CopyStep> selections_of(const graph::Step& step,
                                            const std::function<bool(graph::StepId)>& wanted) {
     std::vector<graph::CopyStep> selections;

@@ -44,6 +44,9 @@ struct StepRequest {
 /// Steps that are read, besides the base: sources of a copy, mounts of a RUN.
 std::vector<graph::StepId> sources_of(const graph::Step& step);
 
+/// --chown gives a name, which the accounts of the destination have: also with --link.
+bool owner_is_named(const graph::CopyStep& copy);
+
 /// What is to be selected for a key's sake, from those sources that `wanted` says: a copy's
 /// sources all at once, each mount of a RUN by itself, as if it were copied.
 std::vector<graph::CopyStep> selections_of(const graph::Step& step,

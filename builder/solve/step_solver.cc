@@ -239,7 +239,7 @@ Result<codec::Digest> StepSolver::select(StepRequest& request, const graph::Copy
 
 void StepSolver::add_base(KeyText& text, const graph::Step& what) const {
     const auto* copy = std::get_if<graph::CopyStep>(&what.what);
-    if (copy == nullptr || copy->base) {
+    if (copy == nullptr || copy->base || owner_is_named(*copy)) {
         text.add("base", chain_id(states_[inputs_of(what).front()]->ids).text());
     }
 }

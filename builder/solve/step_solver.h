@@ -81,6 +81,7 @@ class StepSolver {
     // Running; step_solver_run.cc.
     Result<Made> make(StepRequest& request);
     Result<layers::LayerPointer> make_layer(StepRequest& request);
+    Result<layers::LayerPointer> make_empty_layer();
     Result<layers::LayerPointer> run_once(StepRequest& request);
     Result<layers::LayerPointer> run_copy(StepRequest& request, const graph::CopyStep& copy);
     Result<layers::LayerPointer> run_directory(StepRequest& request,

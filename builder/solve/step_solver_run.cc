@@ -29,11 +29,8 @@ Result<Made> StepSolver::make(StepRequest& request) {
     if (!layer) {
         return fail(std::move(layer).error());
     }
-    Made made;
-    if (*layer != nullptr) {
-        made.layer = (*layer)->id();
-        shared_.keep(*made.layer);
-    }
+    const Made made{.layer = (*layer)->id()};
+    shared_.keep(*made.layer);
     CHECK_OK(record(request, made));
     return made;
 }
@@ -43,6 +40,9 @@ Result<Made> StepSolver::make(StepRequest& request) {
 Result<layers::LayerPointer> StepSolver::make_layer(StepRequest& request) {
     for (int attempts = 1;; ++attempts) {
         auto layer = run_once(request);
+        if (layer && *layer == nullptr) {
+            layer = make_empty_layer();
+        }
         bool retry = false;
         if (!lose_unreadable(request, retry)) {
             return layer;
@@ -53,6 +53,13 @@ Result<layers::LayerPointer> StepSolver::make_layer(StepRequest& request) {
         request.views.clear();
         request.selection_is_whole = false;
     }
+}
+
+// Each instruction with a layer in the history has one, as BuildKit's have: whoever counts them
+// need not know which of them changed something.
+Result<layers::LayerPointer> StepSolver::make_empty_layer() {
+    TRY(const auto maker, shared_.store.make_layer());
+    return maker->finish();
 }
 
 Result<layers::LayerPointer> StepSolver::run_once(StepRequest& request) {
@@ -75,7 +82,7 @@ Result<layers::LayerPointer> StepSolver::run_copy(StepRequest& request,
         request.selection_is_whole = true;
     }
     std::unique_ptr<layers::FileSource> onto;
-    if (copy.base) {
+    if (copy.base || owner_is_named(copy)) {
         TRY(const layers::Snapshot below, open_for(request, copy.onto));
         onto = shared_.store.view(below);
     }

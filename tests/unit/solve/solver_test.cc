@@ -69,17 +69,29 @@ TEST(Solver, stops_running_where_a_step_makes_what_it_made_before) {
     EXPECT_EQ(build.progress.outcomes["RUN test"], Outcome::cached);
 }
 
-TEST(Solver, takes_a_step_that_changed_nothing_for_its_base) {
+TEST(Solver, gives_a_step_that_changed_nothing_an_empty_layer) {
     FakeBuild build;
     build.runner.behaviours["true"] = [](const RunRequest&) { return RunResult{}; };
     const graph::StepId base = build.image("alpine");
-    const auto solved = build.solve({build.run(build.run(base, "true"), "make")});
+    const auto solved = build.solve({build.run(base, "true")});
     ASSERT_TRUE(solved);
-    EXPECT_EQ(solved->front().layer_ids,
-              (std::vector{digest_of("alpine"), digest_of("make(alpine;)")}));
+    EXPECT_EQ(solved->front().layer_ids, (std::vector{digest_of("alpine"), digest_of("")}));
     build.begin_again();
     ASSERT_TRUE(build.solve({build.run(build.image("alpine"), "true")}));
-    EXPECT_EQ(build.runner.ran.size(), 2U);
+    EXPECT_EQ(build.runner.ran.size(), 1U);
+}
+
+TEST(Solver, keys_a_linked_copy_by_its_destination_when_that_knows_the_owner) {
+    FakeBuild build;
+    const auto end = [&](const std::string& image) {
+        const graph::StepId copy = build.copy(build.image(image), build.context(), "main.c", true);
+        std::get<graph::CopyStep>(build.plan.steps[copy].what).owner = "www-data";
+        return copy;
+    };
+    ASSERT_TRUE(build.solve({end("alpine")}));
+    build.begin_again();
+    ASSERT_TRUE(build.solve({end("debian")}));
+    EXPECT_EQ(build.copied, 2);
 }
 
 TEST(Solver, keys_a_copy_from_the_context_by_what_it_selects) {
