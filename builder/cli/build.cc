@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "builder/cli/image_load.h"
 #include "builder/dockerfile/excerpt.h"
 #include "builder/dockerfile/parser.h"
 #include "builder/exec/oci_runner.h"
@@ -249,6 +250,14 @@ Result<void> Build::export_all(BuildResult& result) {
     const std::vector<exporter::BuiltImage> images = built_images();
     for (const exporter::Output& output : options_.outputs) {
         CHECK_OK(session_.check_interrupt());
+        const bool load =
+            output.type == exporter::Output::Type::docker && output.destination.empty();
+        if (load) {
+            TRY(auto loaded,
+                load_output(output, images, options_.exporting, *store_, session_, log_));
+            result.exported.push_back(std::move(loaded));
+            continue;
+        }
         TRY(auto exported,
             exporter::export_output(output, images, options_.exporting, *store_, session_, log_));
         if (exported) {

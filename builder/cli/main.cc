@@ -12,6 +12,8 @@
 #include "builder/cli/cmd_cache.h"
 #include "builder/cli/cmd_convert.h"
 #include "builder/cli/cmd_copy.h"
+#include "builder/cli/cmd_diff.h"
+#include "builder/cli/cmd_images.h"
 #include "builder/cli/cmd_inspect.h"
 #include "builder/cli/cmd_mount.h"
 #include "builder/cli/cmd_pull.h"
@@ -212,6 +214,61 @@ CLI::App* add_verify(CLI::App& app, VerifyArgs& args) {
     return command;
 }
 
+void add_build_root(CLI::App& command, std::string& root) {
+    command.add_option("--root", root, "Where builds keep images")
+        ->type_name("DIR")
+        ->capture_default_str();
+}
+
+CLI::App* add_images(CLI::App& app, ImagesArgs& args) {
+    CLI::App* command = app.add_subcommand("images", "List the images that builds have kept");
+    command->add_option("--filter", args.filters, "Only those with this label; again: and this one")
+        ->type_name("label=NAME[=VALUE]");
+    command->add_flag("--json", args.json, "For programs");
+    add_build_root(*command, args.root);
+    command->footer(
+        "SIZE is that of the layers' blobs, wherever they are.\n"
+        "\n"
+        "Examples:\n"
+        "  lazybuild images\n"
+        "  lazybuild images --filter label=team=web --json | jq -r '.[].name'");
+    return command;
+}
+
+CLI::App* add_rmi(CLI::App& app, RemoveImagesArgs& args) {
+    CLI::App* command = app.add_subcommand("rmi", "Forget images that builds have kept");
+    command->add_option("NAME", args.names, "Names, or the digest that all names of an image share")
+        ->required();
+    add_build_root(*command, args.root);
+    command->footer(
+        "Prints what it has removed. Layers stay: they are the builds' cache.\n"
+        "\n"
+        "Examples:\n"
+        "  lazybuild rmi app:1 registry:5000/app:2");
+    return command;
+}
+
+CLI::App* add_diff(CLI::App& app, DiffArgs& args) {
+    CLI::App* command = app.add_subcommand("diff", "Compare two images, file by file");
+    command->add_option("A", args.before, "The image before, from anywhere")->required();
+    command->add_option("B", args.after, "The image after")->required();
+    command->add_option("--platform", args.platform, "Which image of an index [the host's]")
+        ->type_name("OS/ARCH");
+    command->add_flag("--ignore-times", args.ignore_times,
+                      "Files that differ in their time alone are equal");
+    command->add_flag("--json", args.json, "For programs");
+    add_build_root(*command, args.root);
+    add_registry_flags(*command, args.registry);
+    command->footer(std::string(kPlaces) +
+                    "A name that a build has kept is that image; docker://NAME is not.\n"
+                    "Of lazy layers only tables of contents are read; others are read in full.\n"
+                    "\n"
+                    "Examples:\n"
+                    "  lazybuild diff app:1 app:2\n"
+                    "  lazybuild diff docker://registry:5000/app:1 oci:out:1 --ignore-times");
+    return command;
+}
+
 std::vector<std::string> names_of(const CLI::App& app) {
     std::vector<std::string> names;
     for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
@@ -273,6 +330,9 @@ ExitCode run_program(int argc, char** argv, ProcessConsole& console) {
     CachePruneArgs cache_prune;
     ConvertArgs convert;
     CopyArgs copy;
+    DiffArgs diff;
+    ImagesArgs images;
+    RemoveImagesArgs rmi;
     InspectArgs inspect;
     MountArgs mount;
     PullArgs pull;
@@ -287,6 +347,9 @@ ExitCode run_program(int argc, char** argv, ProcessConsole& console) {
     });
     add_convert(app, convert)->callback([&] { chosen = [&] { return run(convert, console); }; });
     add_copy(app, copy)->callback([&] { chosen = [&] { return run(copy, console); }; });
+    add_diff(app, diff)->callback([&] { chosen = [&] { return run(diff, console); }; });
+    add_images(app, images)->callback([&] { chosen = [&] { return run(images, console); }; });
+    add_rmi(app, rmi)->callback([&] { chosen = [&] { return run(rmi, console); }; });
     add_inspect(app, inspect)->callback([&] { chosen = [&] { return run(inspect, console); }; });
     add_mount(app, mount)->callback([&] { chosen = [&] { return run(mount, console); }; });
     add_pull(app, pull)->callback([&] { chosen = [&] { return run(pull, console); }; });
