@@ -93,6 +93,16 @@ std::string list_json(const std::vector<CacheItem>& items) {
     return codec::json_pretty(list);
 }
 
+std::string made_by_text(const CacheItem& item) {
+    switch (item.kind) {
+        case CacheItem::Kind::lazy: return "reads of lazy layers";
+        case CacheItem::Kind::blob: return item.needed ? "an image that is kept" : "an export";
+        case CacheItem::Kind::layer: break;
+    }
+    return item.texts.empty() ? "an image, or a step without a record"
+                              : fmt::format("{}", fmt::join(item.texts, "; "));
+}
+
 std::string list_text(const std::vector<CacheItem>& items) {
     std::string text = fmt::format("{:<6} {:<19} {:>10} {:>12}  {}\n", "KIND", "NAME", "SIZE",
                                    "LAST USED", "MADE BY");
@@ -100,8 +110,7 @@ std::string list_text(const std::vector<CacheItem>& items) {
     std::uint64_t total_bytes = 0;
     for (const CacheItem& item : items) {
         total_bytes += item.size_bytes;
-        const std::string made_by =
-            item.needed ? "an image that is kept" : fmt::format("{}", fmt::join(item.texts, "; "));
+        const std::string made_by = made_by_text(item);
         text += fmt::format("{:<6} {:<19} {:>10} {:>12}  {}\n", kind_name(item.kind),
                             name_of(item).substr(0, 19), size_text(item.size_bytes),
                             item.in_use ? "now" : age_text(item.used_s, now), made_by);

@@ -71,6 +71,9 @@ Error StepSolver::failure(graph::StepId id, Error error) const {
     error = std::move(error).context(what.text);
     if (what.lines.first != 0 && shared_.operations.excerpt) {
         error.message += '\n' + shared_.operations.excerpt(what.lines);
+        while (error.message.ends_with('\n')) {
+            error.message.pop_back();
+        }
     }
     return error;
 }
