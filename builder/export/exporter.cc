@@ -33,7 +33,11 @@ class ProgressTask {
     ~ProgressTask() { progress_.end(id_, outcome_, error_); }
 
     void step(std::string_view what, std::uint64_t current, std::uint64_t total) {
-        progress_.advance(id_, what, current, total);
+        // Things are counted, not bytes.
+        const bool done = current == total;
+        progress_.advance(
+            id_, done ? std::string(what) : fmt::format("{} {} of {}", what, current, total),
+            done ? 1 : 0, 1);
     }
     /// For the result of what the task is about.
     void close(const Result<void>& result) {

@@ -22,7 +22,7 @@ inline constexpr std::size_t kRecordFilesMax = 4096;
 
 struct Record {
     codec::Digest key;
-    std::optional<codec::Digest> layer;  ///< none: the step changed nothing
+    std::optional<codec::Digest> layer;  ///< none: it has no layer
     std::vector<codec::Digest> inputs;   ///< keys of the records whose results went in
     std::string definition;              ///< the text that the key is the digest of (key.h)
     std::string text;                    ///< "RUN make": for people
