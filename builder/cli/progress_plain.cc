@@ -47,7 +47,9 @@ class PlainDisplay final : public Display {
 
     void ended(const TaskRecord& task) override {
         turn_to(task);
-        if (task.outcome == solve::Outcome::done && task.advanced != 0) {
+        // What has reached its end has been said.
+        const bool said = task.advanced == task.advance_total;
+        if (task.outcome == solve::Outcome::done && !said && task.advanced != 0) {
             console_.note(
                 fmt::format("#{} {} {}", task.id, task.advancing, size_text(task.advanced)));
         }

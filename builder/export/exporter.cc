@@ -166,28 +166,27 @@ Result<FinishedImage> Export::finish_image() {
                       .force = output_.force_compression,
                       .latest_s = output_.rewrite_timestamps ? epoch_s_ : std::nullopt,
                       .squash = options_.squash}};
-    std::uint64_t total = 0;
-    for (const BuiltImage& image : images_) {
-        total += image.layer_ids.size();
-    }
-    std::atomic<std::uint64_t> pushed = 0;
     LayerBlobs::Ready ready;
+    std::atomic<std::uint64_t> pushed_bytes = 0;
     if (!pushes_.empty()) {
         ready = [&](const ImageLayer& layer) -> Result<void> {
             for (const auto& push : pushes_) {
                 CHECK_OK(push->push(layer.descriptor));
             }
-            task_.step("pushing layers", ++pushed, total);
+            pushed_bytes += layer.descriptor.size_bytes;
+            task_.step("pushing layers", pushed_bytes, 0);
             return {};
         };
     }
     FinishedImage finished;
     finished.names = names_;
-    std::uint64_t exported = 0;
+    std::uint64_t exported_bytes = 0;
     for (const BuiltImage& image : images_) {
         TRY(const std::vector<ImageLayer> layers, blobs.of(image, ready));
-        exported += layers.size();
-        task_.step("exporting layers", exported, total);
+        for (const ImageLayer& layer : layers) {
+            exported_bytes += layer.descriptor.size_bytes;
+        }
+        task_.step("exporting layers", exported_bytes, exported_bytes);
         TRY(ImageDocuments documents, make_documents(image, layers, document_options()));
         task_.step(
             fmt::format("exporting manifest {}", documents.manifest.descriptor.digest.text()), 1,
