@@ -341,7 +341,8 @@ Result<void> Export::each_platform(
         TRY(const layers::Snapshot snapshot, image.open());
         const auto view = store_.view(snapshot);
         CHECK_OK(one(*view, {.epoch_s = epoch_s_,
-                             .directory = split ? platform_directory(image.platform) : ""}));
+                             .directory = split ? platform_directory(image.platform) : "",
+                             .may_go_on = [this] { return session_.check_interrupt(); }}));
     }
     return {};
 }

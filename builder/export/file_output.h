@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -15,6 +16,8 @@ namespace lazybuild::exporter {
 struct FileOptions {
     std::optional<std::int64_t> epoch_s;  ///< the time of all files, instead of their own
     std::string directory;                ///< below which they are put: "linux_amd64", or ""
+    /// Asked before each file; its Error ends the writing.
+    std::function<Result<void>()> may_go_on = [] { return Result<void>{}; };
 };
 
 /// All files, sorted by path; equal files are equal bytes. Without the archive's end

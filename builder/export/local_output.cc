@@ -189,6 +189,7 @@ Result<void> DirectoryWriter::make_link(int directory, const std::string& first)
 }
 
 Result<void> DirectoryWriter::put(int directory, const std::string& name, const std::string& path) {
+    CHECK_OK(options_.may_go_on());
     TRY(std::optional<FileInfo> info, files_.look(path));
     if (!info) {
         return fail(Error{.code = std::errc::no_such_file_or_directory, .message = "it is gone"});

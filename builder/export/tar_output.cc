@@ -87,6 +87,7 @@ Result<void> FileTar::enter(const std::string& path) {
 }
 
 Result<void> FileTar::put(const std::string& path) {
+    CHECK_OK(options_.may_go_on());
     TRY(const std::optional<FileInfo> info, files_.look(path));
     if (!info) {
         return fail(Error{.code = std::errc::no_such_file_or_directory, .message = "it is gone"});

@@ -62,6 +62,15 @@ TEST_F(ExporterTest, writes_a_directory_with_layers_that_unpack_to_the_files) {
                    " | grep -qx d/.wh.b");
 }
 
+TEST_F(ExporterTest, writes_a_layout_that_umoci_unpacks) {
+    exported("type=oci,tar=false,compression=gzip,name=app:1,dest=" + (directory_ / "o"),
+             {make_image(two_layers())}, {.source_date_epoch_s = 1'000'000'000});
+    directory_.run(
+        "umoci stat --image o:1 > stat && umoci unpack --rootless --image o:1 u "
+        "> log 2>&1 && test ! -e u/rootfs/d/b && test -f u/rootfs/d/a && "
+        "test $(cat u/rootfs/new) = n && grep -q /bin/cat u/config.json");
+}
+
 TEST_F(ExporterTest, gives_equal_bytes_whatever_the_workers) {
     const Exported one =
         exported("type=oci,dest=" + (directory_ / "1.tar"), {make_image(two_layers())});

@@ -74,6 +74,16 @@ TEST_F(LocalOutputTest, leaves_no_new_directory_when_it_fails) {
     directory_.run("test ! -e out");
 }
 
+TEST_F(LocalOutputTest, leaves_nothing_when_it_is_interrupted) {
+    session_->give_up();
+    for (const std::string& to : {local(), "type=tar,dest=" + (directory_ / "out")}) {
+        const auto done = export_to(output(to), {make_image(two_layers())});
+        ASSERT_FALSE(done);
+        EXPECT_EQ(done.error().code, std::errc::operation_canceled) << done.error().message;
+    }
+    directory_.run("test -z \"$(ls -d out*)\"");
+}
+
 TEST_F(LocalOutputTest, puts_each_platform_into_a_directory) {
     exported(local(), {make_image(two_layers()), make_image(two_layers(), "linux/arm/v7")});
     directory_.run("test -f out/linux_amd64/d/n && test -f out/linux_arm_v7/d/n");
