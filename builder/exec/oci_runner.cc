@@ -35,6 +35,7 @@ namespace {
 using layers::LayerPointer;
 
 constexpr std::uint64_t kHostFileBytesMax = 1 << 20;
+constexpr const char* kFailed = "did not complete successfully";
 constexpr const char* kHostName = "buildkitsandbox";  // BuildKit's; scripts have seen no other
 
 std::uint64_t failed_reads(const std::vector<LayerPointer>& layers) {
@@ -125,7 +126,11 @@ class Step {
                          .shm_bytes = options_.shm_bytes,
                          .architecture = codec::host_platform().architecture,
                          .mount_program = runtime_.mount_program()};
-        TRY(spec.user, find_user(step.user, *base_));
+        auto user = find_user(step.user, *base_);
+        if (!user) {
+            return fail(std::move(user).error().context(command_text() + " " + kFailed));
+        }
+        spec.user = *std::move(user);
         for (const auto& [name, value] : step.proxies) {
             spec.environment.push_back(name + "=" + value);
         }
@@ -192,7 +197,7 @@ class Step {
         if (exit_code == 0) {
             return {};
         }
-        const std::string failed = command_text() + " did not complete successfully: ";
+        const std::string failed = fmt::format("{} {}: ", command_text(), kFailed);
         if (const auto complaint = Runtime::complaint(directory_.private_path())) {
             return fail(Error{std::errc::executable_format_error,
                               failed + runtime_.name() + ": " + *complaint});

@@ -22,6 +22,7 @@ using codec::FileType;
 using layers::FileInfo;
 
 constexpr std::uint32_t kDirectoryMode = 0755;
+constexpr std::uint32_t kPermissionBits = 0777;
 
 std::string join(std::string_view directory, std::string_view name) {
     std::string path{directory};
@@ -42,7 +43,7 @@ class Copier {
     bool linked() const { return !step_.base; }
     FileInfo made() const;
     Result<std::string> destination();
-    Result<void> make(const std::string& directory, bool destination);
+    Result<void> make(const std::string& directory);
     Result<std::string> place_for_file(const std::string& name);
     Result<void> unpack(const Match& match);
     Result<void> copy_directory(const Match& match);
@@ -77,24 +78,17 @@ void Copier::overwrite(FileInfo& info) const {
     }
 }
 
+// A mode for files with special bits means none of those for the directories that lead there.
 FileInfo Copier::made() const {
     FileInfo info = made_directory(kDirectoryMode, 0, 0);
     overwrite(info);
+    info.mode &= kPermissionBits;
     return info;
 }
 
-// With --link nothing is known about the file system below, and what is there is not to get other
-// attributes: directories that lead to the destination are left to the layers below. The
-// destination itself is named when the step says what it is to be like.
-Result<void> Copier::make(const std::string& directory, bool destination) {
-    if (!linked()) {
-        return tree_.make_directories(directory, made());
-    }
-    if (!destination || (!owner_ && !permissions_) || directory.empty()) {
-        return tree_.make_directories(directory, made(), PlannedTree::Say::nothing);
-    }
-    const std::string parent{codec::split_path(directory).directory};
-    CHECK_OK(tree_.make_directories(parent, made(), PlannedTree::Say::nothing));
+// With --link nothing is known about the file system below: all that leads to the destination is
+// new, a plain directory, and looks the same in a mount as in an unpacked image.
+Result<void> Copier::make(const std::string& directory) {
     return tree_.make_directories(directory, made());
 }
 
@@ -106,11 +100,11 @@ Result<std::string> Copier::destination() {
     const std::string clean = codec::normalise_path(written, codec::LeadingParents::drop);
     if (directory || clean.empty()) {
         TRY(const std::string place, layers::resolve(tree_, clean));
-        CHECK_OK(make(place, true));
+        CHECK_OK(make(place));
         return place;
     }
     TRY(const std::string parent, layers::resolve(tree_, codec::split_path(clean).directory));
-    CHECK_OK(make(parent, false));
+    CHECK_OK(make(parent));
     return layers::resolve(tree_, clean);
 }
 
@@ -125,7 +119,7 @@ Result<std::string> Copier::place_for_file(const std::string& name) {
         }
         return place;
     }
-    CHECK_OK(make(std::string{codec::split_path(place).directory}, false));
+    CHECK_OK(make(std::string{codec::split_path(place).directory}));
     return place;
 }
 
@@ -148,7 +142,7 @@ Result<void> Copier::copy(const Match& match) {
 Result<void> Copier::unpack(const Match& match) {
     const Selected& file = match.files.front();
     TRY(const std::string place, layers::resolve(tree_, step_.destination));
-    CHECK_OK(make(place, true));
+    CHECK_OK(make(place));
     TRY(const std::unique_ptr<ByteSource> content, match.source->open(file.from));
     HashingSource bytes{*content, file.info.size_bytes};
     auto unpacked = unpack_archive(bytes, tree_,
@@ -165,10 +159,13 @@ Result<void> Copier::unpack(const Match& match) {
 
 Result<void> Copier::copy_directory(const Match& match) {
     TRY(const std::string place, destination());
-    CHECK_OK(make(place, true));  // "cannot copy to non-directory" when it is one
+    CHECK_OK(make(place));  // "cannot copy to non-directory" when it is one
     for (const Selected& file : match.files) {
-        if (file.to.empty()) {
-            continue;  // the destination keeps what it is like
+        if (file.to.empty()) {  // the destination keeps what it is like, but for its age
+            if (match.by_name && !file.from.empty() && !step_.parents) {
+                tree_.date_directory(place, file.info.mtime_s);
+            }
+            continue;
         }
         const std::string path = join(place, file.to);
         TRY(const std::optional<FileInfo> old, tree_.look(path));

@@ -44,6 +44,7 @@ struct Match {
     std::string name;        ///< its last name as written: what a file is called in a directory
     bool directory = false;  ///< what is in it is copied, not itself
     bool unpack = false;     ///< it is unpacked if it is an archive
+    bool by_name = true;     ///< not by a wildcard
     std::vector<Selected> files;  ///< directories before what is in them
 };
 

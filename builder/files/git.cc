@@ -230,8 +230,12 @@ Result<void> fetch(const Git& git, const graph::GitStep& step, const Resolved& w
     const auto fetched =
         git.run(directory, {"fetch", "--quiet", "--depth=1", "--no-tags", "--", "origin",
                             wanted.name.empty() ? wanted.commit : wanted.name});
+    // A plain web server has no commits to choose from either.
+    const bool shallow =
+        fetched || fetched.error().message.find("shallow capabilities") == std::string::npos;
     if (!fetched) {
-        if (!wanted.name.empty() || fetched.error().code != std::errc::io_error) {
+        const bool named = shallow && !wanted.name.empty();
+        if (named || fetched.error().code != std::errc::io_error) {
             return fail(fetched.error());
         }
         CHECK_OK(git.run(directory, {"fetch", "--quiet", "--tags", "--", "origin",
@@ -244,8 +248,12 @@ Result<void> fetch(const Git& git, const graph::GitStep& step, const Resolved& w
                         .context("the branch or tag has moved meanwhile; build again"));
     }
     if (step.submodules) {
-        CHECK_OK(git.run(directory, {"submodule", "--quiet", "update", "--init", "--recursive",
-                                     "--depth=1", "--checkout"}));
+        std::vector<std::string> update{"submodule", "--quiet",     "update",
+                                        "--init",    "--recursive", "--checkout"};
+        if (shallow) {
+            update.emplace_back("--depth=1");
+        }
+        CHECK_OK(git.run(directory, update));
     }
     return {};
 }

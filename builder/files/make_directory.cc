@@ -14,7 +14,7 @@ Result<layers::LayerPointer> make_directory(const graph::DirectoryStep& step,
         return layers::LayerPointer{};
     }
     if (there) {
-        return fail(invalid("the working directory " + step.path + " is a file"));
+        return fail(invalid("mkdir " + step.path + ": not a directory: it is a file already"));
     }
     Owner owner;
     if (!step.user.empty()) {

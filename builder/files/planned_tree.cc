@@ -141,8 +141,7 @@ Result<void> PlannedTree::record_parents(std::string_view path) {
         if (!info || info->type != FileType::directory) {
             return fail(invalid(fmt::format("cannot copy to non-directory: /{}", directory)));
         }
-        planned_.emplace(std::string{directory},
-                         Planned{.info = *std::move(info), .silent = below_ == nullptr});
+        planned_.emplace(std::string{directory}, Planned{.info = *std::move(info)});
     }
     return {};
 }
@@ -179,7 +178,6 @@ Result<void> PlannedTree::put_directory(const std::string& path, FileInfo info) 
         info.xattrs = std::move(xattrs);
         if (planned != planned_.end()) {
             planned->second.info = std::move(info);
-            planned->second.silent = false;
             return {};
         }
         return insert(path, Planned{.info = std::move(info)});
@@ -189,7 +187,7 @@ Result<void> PlannedTree::put_directory(const std::string& path, FileInfo info) 
     return insert(path, Planned{.info = std::move(info), .fresh = true, .opaque = opaque});
 }
 
-Result<void> PlannedTree::make_directories(const std::string& path, const FileInfo& made, Say say) {
+Result<void> PlannedTree::make_directories(const std::string& path, const FileInfo& made) {
     std::string directory;
     std::string_view rest = path;
     while (!rest.empty()) {
@@ -201,10 +199,16 @@ Result<void> PlannedTree::make_directories(const std::string& path, const FileIn
         }
         if (!there) {
             CHECK_OK(put_directory(directory, made));
-            planned_.find(directory)->second.silent = say == Say::nothing;
         }
     }
     return {};
+}
+
+void PlannedTree::date_directory(const std::string& path, std::int64_t mtime_s) {
+    const auto planned = planned_.find(path);
+    if (planned != planned_.end() && planned->second.fresh) {
+        planned->second.info.mtime_s = mtime_s;
+    }
 }
 
 Result<void> PlannedTree::link(const std::string& path, const std::string& target) {
@@ -298,8 +302,8 @@ Result<void> PlannedTree::write_content(const std::string& path, const Planned& 
 Result<void> PlannedTree::write(layers::LayerMaker& maker) {
     std::map<std::uint64_t, const std::string*> first_names;
     for (const auto& [path, planned] : planned_) {
-        if (planned.silent) {
-            continue;
+        if (path.empty() && below_ == nullptr) {
+            continue;  // the root of the layers below stays as it is
         }
         CHECK_OK(check_name(path, planned.info));
         codec::LayerEntry entry = entry_of(path, planned.info);

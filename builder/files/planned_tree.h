@@ -46,13 +46,12 @@ class PlannedTree final : public layers::FileSource {
     /// Puts a directory; if there is one already, it takes the attributes and keeps what is in it
     /// and the xattrs that `info` does not name. Its own directory exists.
     Result<void> put_directory(const std::string& path, layers::FileInfo info);
-    /// Whether a layer says what a directory is like, or leaves that to the layers below it.
-    enum class Say : std::uint8_t { attributes, nothing };
     /// The directory at `path`, which has no symlinks in it, and all that is missing on the way get
     /// the attributes of `made`. Those that exist stay as they are.
     /// Errors: invalid_argument ("cannot copy to non-directory: /x").
-    Result<void> make_directories(const std::string& path, const layers::FileInfo& made,
-                                  Say say = Say::attributes);
+    Result<void> make_directories(const std::string& path, const layers::FileInfo& made);
+    /// The mtime of the directory at `path`, if it was made here; others keep theirs.
+    void date_directory(const std::string& path, std::int64_t mtime_s);
     /// `path` as one more name of the file `target`, which may be in `below` only.
     /// Errors: bad_message when there is no such file.
     Result<void> link(const std::string& path, const std::string& target);
@@ -78,7 +77,6 @@ class PlannedTree final : public layers::FileSource {
         Payload payload;
         bool fresh = false;   // a directory, and what `below_` has there does not count
         bool opaque = false;  // so others have to be told: `below_` has a directory there
-        bool silent = false;  // a directory that the layer says nothing about
     };
     using Names = std::map<std::string, Planned, std::less<>>;
 

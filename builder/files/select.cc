@@ -30,9 +30,13 @@ std::string join(std::string_view directory, std::string_view name) {
     return path;
 }
 
-Error not_found(FileSource& source, std::string_view path) {
+// `place` is where the symlinks of `path` lead.
+Error not_found(FileSource& source, std::string_view path, std::string_view place) {
     std::string message = fmt::format("\"/{}\": not found", path);
-    if (const std::string why = source.explain_absence(path); !why.empty()) {
+    if (place != path) {
+        message += fmt::format(" (symlinks lead to \"/{}\")", place);
+    }
+    if (const std::string why = source.explain_absence(place); !why.empty()) {
         message += " (" + why + ")";
     }
     return Error{.code = std::errc::no_such_file_or_directory, .message = std::move(message)};
@@ -95,12 +99,7 @@ Result<void> Selector::add_named(const graph::CopySource& wanted, FileSource& so
         if (!step_.required_literals) {
             return {};
         }
-        Error error = not_found(source, place);
-        if (place != path) {
-            error.message =
-                fmt::format("{} (\"/{}\" is a symlink that leads there)", error.message, path);
-        }
-        return fail(std::move(error));
+        return fail(not_found(source, path, place));
     }
     Match match{.source = &source,
                 .name = path.substr(path.rfind('/') + 1),
@@ -131,7 +130,11 @@ Result<void> Selector::add_matching(const graph::CopySource& wanted, FileSource&
         const std::string relative = join(inside, name);
         const std::string path = join(root, relative);
         if (pattern.matches(relative)) {
+            const std::size_t before = selection_.matches.size();
             CHECK_OK(add_named(wanted, source, path));
+            if (selection_.matches.size() > before) {
+                selection_.matches.back().by_name = false;
+            }
         } else if (pattern.could_match_below(relative)) {
             TRY(const std::optional<FileInfo> info, source.look(path));
             if (info && info->type == FileType::directory) {
@@ -182,7 +185,7 @@ Result<void> Selector::add_with_parents(FileSource& source, const std::string& p
     TRY(const std::string root, layers::resolve(source, pivot.root));
     TRY(std::optional<FileInfo> info, source.look(root));
     if (!info) {
-        return step_.required_literals ? Result<void>{fail(not_found(source, pivot.root))}
+        return step_.required_literals ? Result<void>{fail(not_found(source, pivot.root, root))}
                                        : Result<void>{};
     }
     if (info->type != FileType::directory) {
@@ -192,7 +195,7 @@ Result<void> Selector::add_with_parents(FileSource& source, const std::string& p
         const std::string path = join(root, pivot.pattern);
         TRY(const std::optional<FileInfo> literal, source.look(path));
         if (!literal) {
-            return fail(not_found(source, path));
+            return fail(not_found(source, path, path));
         }
     }
     Match match{.source = &source, .name = {}, .directory = true, .unpack = false, .files = {}};

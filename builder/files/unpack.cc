@@ -67,7 +67,8 @@ class Unpacker {
 Result<std::string> Unpacker::place(std::string_view written) {
     const std::string clean = codec::normalise_path(written, codec::LeadingParents::keep);
     if (clean == ".." || clean.starts_with("../")) {
-        return fail(corrupt(fmt::format("\"{}\" leads out of the archive", written)));
+        return fail(corrupt(
+            fmt::format("invalid entry name \"{}\": it leads out of the archive", written)));
     }
     CHECK_OK(codec::clean_path(written));  // its limits
     if (clean.empty()) {

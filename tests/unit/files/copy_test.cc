@@ -203,17 +203,21 @@ TEST(Copy, chmod_and_chown_hold_for_files_and_directories_and_new_parents) {
     EXPECT_EQ(copied(step, source.source(), onto.source()).at("srv/app/empty"), "d 755 12:12");
 }
 
-TEST(Copy, linked_layers_leave_directories_to_the_layers_below) {
+TEST(Copy, linked_layers_bring_plain_directories_of_their_own) {
     MemoryFiles source = project();
     MemoryFiles onto;
     onto.link("opt", "elsewhere").directory("tmp", 01777);
     graph::CopyStep step = copy_step({"main.c"}, "/opt/tmp/");
     step.base.reset();
-    EXPECT_EQ(copied(step, source.source(), onto.source()),
-              (Lines{{"opt/tmp/main.c", "f 644 0:0 main"}}));
+    EXPECT_EQ(
+        copied(step, source.source(), onto.source()),
+        (Lines{
+            {"opt", "d 755 0:0"}, {"opt/tmp", "d 755 0:0"}, {"opt/tmp/main.c", "f 644 0:0 main"}}));
     step.owner = "5:6";
-    EXPECT_EQ(copied(step, source.source(), onto.source()),
-              (Lines{{"opt/tmp", "d 755 5:6"}, {"opt/tmp/main.c", "f 644 5:6 main"}}));
+    EXPECT_EQ(
+        copied(step, source.source(), onto.source()),
+        (Lines{
+            {"opt", "d 755 5:6"}, {"opt/tmp", "d 755 5:6"}, {"opt/tmp/main.c", "f 644 5:6 main"}}));
 }
 
 TEST(Copy, texts_are_files_with_a_fixed_time) {

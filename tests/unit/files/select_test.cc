@@ -86,7 +86,7 @@ TEST(Select, follows_no_symlink_below_what_was_named) {
         << "a named source is followed, and stays inside the root";
     files.link("dangling", "nowhere");
     EXPECT_EQ(selected(copy_step({"dangling"}, "/"), files),
-              Names{"\"/nowhere\": not found (\"/dangling\" is a symlink that leads there)"});
+              Names{"\"/dangling\": not found (symlinks lead to \"/nowhere\")"});
 }
 
 TEST(Select, a_wildcards_match_is_not_looked_into_for_more) {
