@@ -18,12 +18,21 @@ class Case:
         self.name = name
         self.directory = os.path.join(CASES, name)
         self.error = self.lines("error")
+        self.output = self.lines("output")
+        self.again = self.lines("again")
         text = self.read("expected.json")
         self.expected = json.loads(text) if text else None
-        if (self.error is None) == (self.expected is None):
-            raise ValueError(f"{name} needs an expected.json or an error")
+        if (self.error is None) == (self.expected is None and self.output is None):
+            raise ValueError(f"{name} needs an error, or else an expected.json or an output")
         # A case about outputs has its own, and a check of it.
         self.writes_itself = any(line.startswith(("-o", "--output")) for line in self.lines("flags") or [])
+
+    @property
+    def by_hand(self):
+        """Whether what is expected is not what BuildKit does."""
+        if self.error is not None:
+            return any(line.startswith("differs: ") for line in self.error)
+        return self.expected is None or "differs" in self.expected or "by hand" in self.expected
 
     def path(self, name):
         return os.path.join(self.directory, name)
@@ -64,15 +73,19 @@ class Case:
 
     def flags(self, registry, context, directory):
         """The case's flags and its context, for the end of a command line."""
-        flags, place = [], context
+        flags, place = [f"--build-arg=HTTP={registry.files}"] if self.served() else [], context
         for line in self.lines("flags") or []:
-            line = (line.replace("$REGISTRY", registry.address).replace("$CONTEXT", context)
-                    .replace("$CASE", self.directory).replace("$WORK", directory))
+            for name, value in (("$REGISTRY", registry.address), ("$HTTP", registry.files), ("$CONTEXT", context),
+                                ("$CASE", self.directory), ("$WORK", directory)):
+                line = line.replace(name, value)
             if line.startswith("context: "):
                 place = line.removeprefix("context: ")
             else:
                 flags.append(line)
         return [*flags, place]
+
+    def served(self):
+        return "ARG HTTP" in (self.read("Dockerfile") or "")
 
     def stdin(self, directory):
         command = self.read("stdin")
@@ -86,16 +99,21 @@ class Case:
         # Closed by the process that it is given to, and by this object's end.
         return {"stdin": open(path, "rb")}
 
-    def check_error(self, done):
-        """None when the failed build `done` says what it should."""
-        code, texts = 1, []
-        for line in self.error:
+    def check_texts(self, done):
+        """None when the build `done` ended as it should, and said what it should."""
+        code, texts, unwanted = (0 if self.error is None else 1), [], []
+        said = done.stderr if self.output is None else done.stdout + done.stderr
+        for line in self.output or self.error or []:
             found = re.fullmatch(r"exit: (\d+)", line)
             if found:
                 code = int(found[1])
-            else:
+            elif line.startswith("not: "):
+                unwanted.append(line.removeprefix("not: "))
+            elif not line.startswith("differs: "):
                 texts.append(line)
-        missing = [text for text in texts if text not in done.stderr]
-        if done.returncode == code and not missing:
+        missing = [text for text in texts if text not in said]
+        surplus = [text for text in unwanted if text in said]
+        if done.returncode == code and not missing and not surplus:
             return None
-        return f"exit code {done.returncode} (not {code}) or without {missing}:\n{done.stderr[-2000:]}"
+        return (f"exit code {done.returncode} (not {code}) or without {missing} or with {surplus}:\n"
+                f"{done.stdout[-2000:]}{done.stderr[-2000:]}")

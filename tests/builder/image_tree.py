@@ -96,16 +96,23 @@ def apply_layer(tree, tar):
             tree[path] = text + " links " + ",".join(sorted(names))
 
 
-def first_manifest(layout):
+def manifests(layout):
+    """Those of all platforms, of the first image."""
     with open(os.path.join(layout, "index.json"), encoding="utf-8") as file:
-        document = json.load(file)
-    while "manifests" in document:
-        document = json.loads(read_blob(layout, document["manifests"][0]["digest"]))
-    return document
+        documents = [json.load(file)]
+    while "manifests" in documents[0]:
+        entries = documents[0]["manifests"]
+        documents = [json.loads(read_blob(layout, entry["digest"])) for entry in entries]
+    return documents
 
 
 def read_image(layout):
-    manifest = first_manifest(layout)
+    """The image in an OCI layout; "others" are its other platforms, in full."""
+    images = [read_manifest(layout, manifest) for manifest in manifests(layout)]
+    return images[0] | ({"others": images[1:]} if images[1:] else {})
+
+
+def read_manifest(layout, manifest):
     config = json.loads(read_blob(layout, manifest["config"]["digest"]))
     tree = {}
     for descriptor, diff_id in zip(manifest["layers"], config["rootfs"]["diff_ids"], strict=True):
@@ -121,6 +128,8 @@ def read_image(layout):
         "history": [entry.get("created_by", "") + (" (empty)" if entry.get("empty_layer") else "")
                     for entry in config.get("history", [])],
         "layers": len(manifest["layers"]),
+        "media types": [descriptor["mediaType"] for descriptor in manifest["layers"]],
+        "annotations": manifest.get("annotations", {}),
         "tree": tree,
     }
 

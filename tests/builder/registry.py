@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A docker-registry on a free loopback port with the base images of the cases in it."""
+"""A docker-registry on a free loopback port with the base images of the cases in it, and the server beside it."""
 
 import os
 import socket
@@ -8,6 +8,7 @@ import time
 import urllib.request
 
 import base_image
+from served import Served
 
 # Repository, and the ONBUILD triggers of its image.
 IMAGES = {
@@ -23,10 +24,16 @@ class Registry:
             probe.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{probe.getsockname()[1]}"
         self.process = None
+        self.served = Served(os.path.join(work, "served"))
+        self.files = self.served.address
 
     def contexts(self):
         """Flags that make the images known under their names."""
         return [f"--build-context={name}=docker-image://{self.address}/{name}:latest" for name in IMAGES]
+
+    def without_addresses(self, text):
+        """The same text at every run: ports are not."""
+        return text.replace(self.files, "$HTTP").replace(self.address, "$REGISTRY")
 
     def __enter__(self):
         config = os.path.join(self.work, "registry.yml")
@@ -49,5 +56,6 @@ class Registry:
         return self
 
     def __exit__(self, *_):
+        self.served.close()
         self.process.terminate()
         self.process.wait(timeout=30)
