@@ -22,8 +22,9 @@ class Case:
         self.again = self.lines("again")
         text = self.read("expected.json")
         self.expected = json.loads(text) if text else None
-        if (self.error is None) == (self.expected is None and self.output is None):
-            raise ValueError(f"{name} needs an error, or else an expected.json or an output")
+        works = self.expected is not None or self.output is not None or os.path.exists(self.path("check"))
+        if (self.error is None) != works:
+            raise ValueError(f"{name} needs an error, or else an expected.json, an output or a check")
         # A case about outputs has its own, and a check of it.
         self.writes_itself = any(line.startswith(("-o", "--output")) for line in self.lines("flags") or [])
 
@@ -98,6 +99,14 @@ class Case:
             file.write(made.stdout)
         # Closed by the process that it is given to, and by this object's end.
         return {"stdin": open(path, "rb")}
+
+    def run_check(self, directory):
+        """None when the case's script finds nothing wrong."""
+        if not os.path.exists(self.path("check")):
+            return None
+        done = subprocess.run(["sh", "-ex", self.path("check")], cwd=directory, capture_output=True, text=True,
+                              errors="replace", check=False)
+        return None if done.returncode == 0 else "the check failed:\n" + done.stdout + done.stderr
 
     def check_texts(self, done):
         """None when the build `done` ended as it should, and said what it should."""

@@ -31,7 +31,7 @@ def in_chroot(root, path):
 def load_case(name):
     """The case, though it may not say yet what is expected."""
     made = None
-    for file in ("expected.json", "error", "output"):
+    for file in ("expected.json", "error", "output", "check"):
         if os.path.exists(os.path.join(CASES, name, file)):
             return Case(name), file
     made = os.path.join(CASES, name, "error")

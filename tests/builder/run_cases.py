@@ -15,6 +15,7 @@ A case is a directory:
   again           more flags: a second build in an empty root with them makes the same bytes
   output          texts that a successful build prints, one a line; "not: TEXT" for what it does not print, "exit: N"
                   for another code than 0. Instead of an expected.json, or with it
+  check           a shell script that is run in $WORK after a successful build, and fails if something is wrong
   error           instead of all that: the same for a build that fails with code 1 and says so on its standard error;
                   "differs: REASON" says why BuildKit's message is another
 
@@ -77,7 +78,7 @@ class Runner:
             context = case.prepare(directory)
             flags = [] if case.writes_itself else ["-o", f"type=oci,tar=false,dest={out}"]
             done = self.build(case, context, directory, "root", flags)
-            wrong = case.check_texts(done)
+            wrong = case.check_texts(done) or case.run_check(directory)
             if wrong or case.expected is None:
                 return wrong
             return self.check_image(case, out) or self.check_again(case, context, directory, out)
