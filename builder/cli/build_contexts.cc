@@ -155,6 +155,16 @@ std::string image_place(const std::string& place) {
     return place.starts_with(kLayout) ? "oci:" + place.substr(kLayout.size()) : place;
 }
 
+/// A pipe in a context would be waited on for ever; one of the shell's (`-f <(…)`) has a writer.
+Result<void> check_readable_at_once(const std::string& path) {
+    struct stat status{};
+    if (::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode) ||
+        path.starts_with("/dev/fd/")) {
+        return {};  // what else is wrong with it, reading says
+    }
+    return fail(invalid(fmt::format("failed to read dockerfile: {}: not a regular file", path)));
+}
+
 }  // namespace
 
 struct BuildContexts::Opened {
@@ -268,6 +278,7 @@ Result<DockerfileText> BuildContexts::begin_with_directory() {
     if (path.empty()) {
         path = directory + "/" + kFileNames[0];
     }
+    CHECK_OK(check_readable_at_once(path));
     auto text = read_file(path, dockerfile::kDockerfileBytesMax);
     if (!text && text.error().code == std::errc::no_such_file_or_directory) {
         return fail(Error{.code = text.error().code,
