@@ -23,7 +23,8 @@ build() {
 # shown: the page as the browser has it after it has run whatever it runs.
 shown() {
     timeout 100 chromium --headless --no-sandbox --disable-gpu --user-data-dir="$WORK/browser" \
-        --virtual-time-budget=2000 --dump-dom "file://$WORK/report.html" 2>"$WORK/chromium.log" || fail "chromium: $(tail -n 3 "$WORK/chromium.log")"
+        --virtual-time-budget=2000 --dump-dom "file://$WORK/report.html" 2>"$WORK/chromium.log" ||
+        fail "chromium: $(tail -n 3 "$WORK/chromium.log")"
 }
 
 build
