@@ -89,13 +89,22 @@ Result<void> Build::open() {
         return image ? exporter::store_source(*store_, session_, name, image->root) : nullptr;
     };
     TRY(images_, BaseImages::open(args_.root, session_, options_.pull, kept));
+    const auto secret = [this](const std::string& id) -> Result<std::optional<std::string>> {
+        const auto found = options_.runner.secrets.find(id);
+        if (found == options_.runner.secrets.end()) {
+            return std::nullopt;
+        }
+        TRY(std::string value, exec::read_secret(id, found->second));
+        return value;
+    };
     contexts_ = std::make_unique<BuildContexts>(
         BuildContexts::Options{.context = args_.context,
                                .file = args_.file,
                                .ignore_file = args_.ignore_file,
                                .named = options_.contexts,
                                .root = args_.root,
-                               .build_directory = [this] { return store_->build_directory(); }},
+                               .build_directory = [this] { return store_->build_directory(); },
+                               .secrets = secret},
         session_, log_);
     return {};
 }

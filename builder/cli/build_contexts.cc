@@ -188,7 +188,8 @@ Result<DockerfileText> BuildContexts::begin() {
     }
     TRY(const auto git, graph::parse_git_reference(context));
     if (git) {
-        TRY(auto remote, files::fetch_git(git->step, options_.root + "/git", session_));
+        TRY(auto remote,
+            files::fetch_git(git->step, options_.root + "/git", session_, options_.secrets));
         return begin_with_source(std::move(remote.files));
     }
     return is_url(context) ? begin_with_url() : begin_with_directory();
@@ -239,8 +240,8 @@ Result<DockerfileText> BuildContexts::begin_with_source(std::unique_ptr<layers::
 }
 
 Result<DockerfileText> BuildContexts::begin_with_url() {
-    TRY(auto remote,
-        files::fetch_http(http_step(options_.context), options_.root + "/http", session_));
+    TRY(auto remote, files::fetch_http(http_step(options_.context), options_.root + "/http",
+                                       session_, options_.secrets));
     TRY(const auto file, open_only_file(*remote.files));
     PeekedSource peeked(*file);
     TRY(const ByteView head, peeked.peek());
@@ -299,8 +300,8 @@ Result<DockerfileText> BuildContexts::read_separate_file() {
         TRY(std::string text, read_text(stdin_source, "stdin"));
         return DockerfileText{.name = "Dockerfile", .text = std::move(text)};
     }
-    TRY(auto remote,
-        files::fetch_http(http_step(options_.file), options_.root + "/http", session_));
+    TRY(auto remote, files::fetch_http(http_step(options_.file), options_.root + "/http", session_,
+                                       options_.secrets));
     TRY(const auto file, open_only_file(*remote.files));
     TRY(std::string text, read_text(*file, options_.file));
     return DockerfileText{.name = base_name(options_.file), .text = std::move(text)};
@@ -366,10 +367,12 @@ Result<std::unique_ptr<layers::FileSource>> BuildContexts::fetch_context(const s
     const auto fetch = [&]() -> Result<std::unique_ptr<layers::FileSource>> {
         TRY(const auto git, graph::parse_git_reference(url));
         if (git) {
-            TRY(auto remote, files::fetch_git(git->step, options_.root + "/git", session_));
+            TRY(auto remote,
+                files::fetch_git(git->step, options_.root + "/git", session_, options_.secrets));
             return std::move(remote.files);
         }
-        TRY(auto remote, files::fetch_http(http_step(url), options_.root + "/http", session_));
+        TRY(auto remote,
+            files::fetch_http(http_step(url), options_.root + "/http", session_, options_.secrets));
         TRY(const auto file, open_only_file(*remote.files));
         PeekedSource peeked(*file);
         TRY(const ByteView head, peeked.peek());
@@ -435,7 +438,7 @@ Result<solve::RemoteSource> BuildContexts::open_git(const graph::GitStep& step) 
         fmt::format("git\n{}\n{}\n{}\n{}\n{}{}{}", step.remote, step.reference, step.directory,
                     step.checksum, step.keep_git_directory, step.submodules, step.commit_times);
     return fetch_once(identity, step, [&](const graph::GitStep& git) {
-        return files::fetch_git(git, options_.root + "/git", session_);
+        return files::fetch_git(git, options_.root + "/git", session_, options_.secrets);
     });
 }
 
@@ -443,7 +446,7 @@ Result<solve::RemoteSource> BuildContexts::open_http(const graph::HttpStep& step
     const std::string identity =
         fmt::format("http\n{}\n{}\n{}", step.url, step.file_name, step.checksum);
     return fetch_once(identity, step, [&](const graph::HttpStep& http) {
-        return files::fetch_http(http, options_.root + "/http", session_);
+        return files::fetch_http(http, options_.root + "/http", session_, options_.secrets);
     });
 }
 

@@ -38,6 +38,7 @@ class BuildContexts {
         std::string root;  ///< of the store; caches are below it
         /// For what is unpacked; made when it is needed.
         std::function<Result<std::string>()> build_directory;
+        files::SecretReader secrets;  ///< for remote places
     };
     /// Everything outlives it.
     BuildContexts(Options options, image::Session& session, solve::Progress& progress);

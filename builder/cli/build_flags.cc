@@ -37,7 +37,8 @@ void add_inputs(CLI::App& command, BuildArgs& args) {
              "OS/ARCH");
     add_text(command, "--ignorefile", args.ignore_file, "Instead of .dockerignore", "FILE");
     const std::string group = "What RUN finds";
-    add_list(command, "--secret", args.secrets, "For RUN --mount=type=secret; in no layer",
+    add_list(command, "--secret", args.secrets,
+             "For RUN --mount=type=secret and remote sources; in no layer",
              "id=ID[,src=FILE|,env=VAR]")
         ->group(group);
     add_list(command, "--ssh", args.ssh, "An SSH agent for RUN --mount=type=ssh",

@@ -7,8 +7,12 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
 #include <string_view>
 #include <system_error>
+#include <utility>
+
+#include "base/file.h"
 
 namespace lazybuild::exec {
 namespace {
@@ -77,6 +81,22 @@ Result<Ulimit> parse_ulimit(const std::string& text) {
         return fail(invalid(fmt::format("ulimit {}: the soft limit is above the hard one", text)));
     }
     return Ulimit{.name = name, .soft = soft, .hard = hard};
+}
+
+Result<std::string> read_secret(const std::string& id, const Secret& secret) {
+    if (secret.kind == Secret::Kind::variable) {
+        const char* const value = std::getenv(secret.place.c_str());
+        if (value == nullptr) {
+            return fail(
+                invalid(fmt::format("secret {}: variable {} is not set", id, secret.place)));
+        }
+        return std::string{value};
+    }
+    auto value = read_file(secret.place, kSecretBytesMax);
+    if (!value) {
+        return fail(std::move(value).error().context("secret " + id));
+    }
+    return value;
 }
 
 }  // namespace lazybuild::exec

@@ -35,6 +35,10 @@ struct Secret {
 };
 inline constexpr std::uint64_t kSecretBytesMax = 500 << 10;  ///< BuildKit's
 
+/// Its value now. Errors: invalid_argument for a variable that is not set; those of reading the
+/// file.
+Result<std::string> read_secret(const std::string& id, const Secret& secret);
+
 /// --ulimit: "nofile" with a soft and a hard limit; -1 is unlimited.
 struct Ulimit {
     std::string name;

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <iterator>
 #include <map>
 #include <optional>
@@ -262,22 +261,6 @@ class MountsMaker {
         CHECK_OK(place(item, MountPoints::Kind::file, path));
         result_.mounts.back().read_only = true;
         return {};
-    }
-
-    static Result<std::string> read_secret(const std::string& id, const Secret& secret) {
-        if (secret.kind == Secret::Kind::variable) {
-            const char* value = std::getenv(secret.place.c_str());
-            if (value == nullptr) {
-                return fail(
-                    invalid(fmt::format("secret {}: variable {} is not set", id, secret.place)));
-            }
-            return std::string{value};
-        }
-        auto value = read_file(secret.place, kSecretBytesMax);
-        if (!value) {
-            return fail(std::move(value).error().context("secret " + id));
-        }
-        return value;
     }
 
     Result<void> prepare_ssh(Item& item) {

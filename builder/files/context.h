@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "base/workers.h"
+#include "builder/files/credentials.h"
 #include "builder/graph/step.h"
 #include "builder/image/session.h"
 #include "builder/layers/file_source.h"
@@ -51,15 +52,15 @@ Result<std::optional<IgnoreFile>> find_ignore_file(const std::string& context,
 Result<std::unique_ptr<layers::FileSource>> open_tar_context(ByteSource& archive,
                                                              const std::string& directory);
 
-/// What a remote place holds now; the key that a step of it has. Blocks; not on the reactor's
-/// thread.
+/// What a remote place holds now; the key that a step of it has. `secrets` may be empty. Blocks;
+/// not on the reactor's thread.
 struct RemoteFiles {
     std::string identity;  ///< commit, or digest and attributes of the file
     std::unique_ptr<layers::FileSource> files;
 };
 Result<RemoteFiles> fetch_git(const graph::GitStep& step, const std::string& cache_directory,
-                              image::Session& session);
+                              image::Session& session, const SecretReader& secrets);
 Result<RemoteFiles> fetch_http(const graph::HttpStep& step, const std::string& cache_directory,
-                               image::Session& session);
+                               image::Session& session, const SecretReader& secrets);
 
 }  // namespace lazybuild::files

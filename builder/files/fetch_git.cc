@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
 #include "base/file.h"
 #include "builder/files/context.h"
 #include "builder/files/git.h"
@@ -7,10 +9,12 @@
 namespace lazybuild::files {
 
 Result<RemoteFiles> fetch_git(const graph::GitStep& step, const std::string& cache_directory,
-                              image::Session& session) {
+                              image::Session& session, const SecretReader& secrets) {
     CHECK_OK(make_directories(cache_directory));
-    TRY(const GitCheckout checkout,
-        check_out(step, {.cache_directory = cache_directory, .cancel = session.wait().cancel}));
+    TRY(Credential credential, git_credential(secrets, step.remote));
+    TRY(const GitCheckout checkout, check_out(step, {.cache_directory = cache_directory,
+                                                     .credential = std::move(credential),
+                                                     .cancel = session.wait().cancel}));
     // Submodules have a file .git each; a repository cannot hold another file of that name.
     LocalView view{.plain_modes = true};
     if (step.commit_times) {

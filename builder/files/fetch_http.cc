@@ -89,8 +89,13 @@ struct Answer {
 
 class Download {
   public:
-    Download(image::Session& session, registry::Url url, std::optional<Facts> known, int file)
-        : session_(session), url_(std::move(url)), known_(std::move(known)), file_(file) {}
+    Download(image::Session& session, registry::Url url, std::string authorization,
+             std::optional<Facts> known, int file)
+        : session_(session),
+          url_(std::move(url)),
+          authorization_(std::move(authorization)),
+          known_(std::move(known)),
+          file_(file) {}
 
     io::Task<Result<Answer>> run();
 
@@ -100,6 +105,7 @@ class Download {
 
     image::Session& session_;
     const registry::Url url_;
+    const std::string authorization_;
     const std::optional<Facts> known_;
     const int file_;
 };
@@ -128,6 +134,7 @@ io::Task<Result<Answer>> Download::try_once(registry::Transport& transport,
                                             registry::Retries& retries) {
     registry::Request request;
     request.url = url_;
+    request.authorization = authorization_;  // dropped by redirects to other origins
     if (known_ && !known_->etag.empty()) {
         request.fields.push_back({.name = "If-None-Match", .value = known_->etag});
     } else if (known_ && !known_->last_modified.empty()) {
@@ -238,7 +245,7 @@ Result<RemoteFiles> one_file(const graph::HttpStep& step, const Facts& facts,
 }  // namespace
 
 Result<RemoteFiles> fetch_http(const graph::HttpStep& step, const std::string& cache_directory,
-                               image::Session& session) {
+                               image::Session& session, const SecretReader& secrets) {
     CHECK_OK(check(step));
     TRY(registry::Url url, registry::parse_url(step.url));
     CHECK_OK(make_directories(cache_directory));
@@ -255,7 +262,9 @@ Result<RemoteFiles> fetch_http(const graph::HttpStep& step, const std::string& c
         return one_file(step, *known, content_path(*known));  // nobody has to be asked
     }
     TRY(image::SpoolFile file, image::SpoolFile::create(cache_directory));
-    Download download{session, std::move(url), std::move(known), file.fd()};
+    TRY(Credential credential, http_credential(secrets, url));
+    Download download{session, std::move(url), std::move(credential.authorization),
+                      std::move(known), file.fd()};
     TRY(const Answer answer, session.wait_for(download.run()));
     CHECK_OK(check_digest(step, answer.facts.digest));
     if (answer.modified) {

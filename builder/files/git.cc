@@ -117,6 +117,15 @@ std::vector<std::string> Git::environment() const {
             environment.push_back(fmt::format("{}={}", name, value));
         }
     }
+    if (const Credential& credential = options_.credential; !credential.authorization.empty()) {
+        // Not as arguments, which all users of the host can see.
+        environment.insert(
+            environment.end(),
+            {"GIT_CONFIG_COUNT=2",
+             fmt::format("GIT_CONFIG_KEY_0=http.{}/.extraHeader", credential.origin.text()),
+             "GIT_CONFIG_VALUE_0=Authorization: " + credential.authorization,
+             "GIT_CONFIG_KEY_1=http.followRedirects", "GIT_CONFIG_VALUE_1=false"});
+    }
     return environment;
 }
 
@@ -174,7 +183,8 @@ Result<std::string> Git::run(const std::string& directory,
         return fail(std::move(error));
     }
     if (result->exit_code != 0) {
-        std::string said = result->errors.substr(0, kMessageBytesMax);
+        std::string said = without_secrets(std::move(result->errors), options_.credential)
+                               .substr(0, kMessageBytesMax);
         while (said.ends_with('\n')) {
             said.pop_back();
         }

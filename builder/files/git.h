@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "builder/files/credentials.h"
 #include "builder/graph/step.h"
 #include "snapshotter/io/wait.h"
 
@@ -19,6 +20,9 @@ struct GitOptions {
     std::string cache_directory;  ///< existing
     /// Those git may use, submodules included: as GIT_ALLOW_PROTOCOL has them.
     std::string protocols = "https:http:ssh:git";
+    /// For the remote, and submodules of the same origin. No redirect is followed with it: git
+    /// would take it along to other hosts.
+    Credential credential;
     io::CancelToken cancel;
 };
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
 
 #include "builder/files/context.h"
 #include "codec/sha256.h"
@@ -26,7 +27,7 @@ class FetchHttp : public testing::Test {
                               const std::string& name = "file") {
         return session_->run_blocking([&] {
             return fetch_http({.url = url, .file_name = name, .checksum = checksum},
-                              cache_.path() + "/http", *session_);
+                              cache_.path() + "/http", *session_, secrets_);
         });
     }
     std::string text(const RemoteFiles& remote) {
@@ -39,6 +40,7 @@ class FetchHttp : public testing::Test {
 
     QuietConsole console_;
     const test::TempDir cache_;
+    SecretReader secrets_;
     std::unique_ptr<image::Session> session_;
 };
 
@@ -138,6 +140,43 @@ TEST_F(FetchHttp, names_are_names) {
     for (const std::string name : {"", ".", "..", "a/b", "/etc/passwd"}) {
         EXPECT_FALSE(fetch(server.url() + "/x", "", name)) << name;
     }
+}
+
+TEST_F(FetchHttp, shows_a_secret_to_the_host_that_it_is_for_and_to_nobody_else) {
+    test::FakeServer other{[](const test::FakeRequest&) { return test::reply(200, "there"); }};
+    test::FakeServer server{[&](const test::FakeRequest& request) {
+        if (request.field("authorization") != "Bearer t0ken") {
+            return test::reply(401);
+        }
+        return request.target == "/go" ? test::reply(302, "", "Location: " + other.url() + "/x\r\n")
+                                       : test::reply(200, "private");
+    }};
+    EXPECT_FALSE(fetch(server.url() + "/x"));
+    std::map<std::string, std::string> known{{"HTTP_AUTH_TOKEN_" + server.host(), "t0ken\n"}};
+    secrets_ = [&](const std::string& id) -> Result<std::optional<std::string>> {
+        const auto found = known.find(id);
+        return found == known.end() ? std::nullopt : std::optional{found->second};
+    };
+    const auto fetched = fetch(server.url() + "/x");
+    ASSERT_TRUE(fetched) << fetched.error().message;
+    EXPECT_EQ(text(*fetched), "private");
+    const auto redirected = fetch(server.url() + "/go");
+    ASSERT_TRUE(redirected) << redirected.error().message;
+    ASSERT_TRUE(fetch(other.url() + "/y"));
+    for (const test::FakeRequest& request : other.requests()) {
+        EXPECT_EQ(request.field("authorization"), "");
+    }
+    known = {{"HTTP_AUTH_HEADER_" + server.host(), "Digest s3cret"}};
+    const auto refused = fetch(server.url() + "/z");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(server.requests().back().field("authorization"), "Digest s3cret");
+    EXPECT_EQ(refused.error().message.find("s3cret"), std::string::npos);
+    known = {{"HTTP_AUTH_HEADER_" + server.host(), "a\r\nX-Evil: s3cret"}};
+    const std::size_t asked = server.requests().size();
+    const auto injected = fetch(server.url() + "/z");
+    ASSERT_FALSE(injected);
+    EXPECT_EQ(injected.error().message.find("s3cret"), std::string::npos);
+    EXPECT_EQ(server.requests().size(), asked);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "builder/files/context.h"
+#include "tests/support/fake_server.h"
 #include "tests/support/temp_dir.h"
 
 namespace lazybuild::files {
@@ -136,6 +137,71 @@ TEST_F(GitTest, submodules_may_not_use_other_transports) {
     EXPECT_FALSE(fetch({}));
     EXPECT_FALSE(std::filesystem::exists(canary));
     EXPECT_TRUE(std::filesystem::is_empty(directory_ / "cache")) << "nothing half made stays";
+}
+
+/// Gives files of a directory to those who show what is `wanted`, and tells others what they sent.
+test::FakeServer::Handler file_server(const test::TempDir& directory, const std::string& wanted) {
+    return [&directory, wanted](const test::FakeRequest& request) {
+        const std::string sent = request.field("authorization");
+        if (!wanted.empty() && sent != wanted) {
+            return test::reply(403, "you sent " + sent, "Content-Type: text/plain\r\n");
+        }
+        const std::string path = request.target.substr(0, request.target.find('?'));
+        return std::filesystem::is_regular_file(directory.path() + path)
+                   ? test::reply(200, directory.read(path.substr(1)))
+                   : test::reply(404);
+    };
+}
+
+SecretReader one_secret(const std::string& id, const std::string& value) {
+    return [id, value](const std::string& asked) -> Result<std::optional<std::string>> {
+        return asked == id ? std::optional{value} : std::nullopt;
+    };
+}
+
+TEST_F(GitTest, shows_a_secret_to_the_repositorys_host_and_not_to_submodules_elsewhere) {
+    const std::string basic = "basic eC1hY2Nlc3MtdG9rZW46dDBrZW4=";  // x-access-token:t0ken
+    const test::FakeServer other{file_server(*original_, "")};
+    const test::FakeServer server{file_server(directory_, basic)};
+    directory_.run("export HOME=" + original_->path() + " && cd repo && " +
+                   "git config -f .gitmodules submodule.sub.url " + other.url() +
+                   "/sub/.git && git commit -qam other && git update-server-info && "
+                   "git -C $HOME/sub update-server-info");
+    const auto fetch_with = [&](const SecretReader& secrets) -> Result<GitCheckout> {
+        const graph::GitStep step{.remote = server.url() + "/repo/.git"};
+        TRY(Credential credential, git_credential(secrets, step.remote));
+        return check_out(step, {.cache_directory = directory_ / "cache",
+                                .protocols = "http",
+                                .credential = std::move(credential)});
+    };
+    EXPECT_FALSE(fetch_with({}));
+    EXPECT_FALSE(fetch_with(one_secret("GIT_AUTH_TOKEN_elsewhere.example", "t0ken")));
+    const auto refused = fetch_with(one_secret("GIT_AUTH_HEADER", "Basic s3cret"));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(server.requests().back().field("authorization"), "Basic s3cret");
+    EXPECT_EQ(refused.error().message.find("s3cret"), std::string::npos) << refused.error().message;
+    const auto fetched = fetch_with(one_secret("GIT_AUTH_TOKEN." + server.host(), "t0ken\n"));
+    ASSERT_TRUE(fetched) << fetched.error().message;
+    EXPECT_TRUE(std::filesystem::exists(fetched->directory + "/sub/s.txt"));
+    EXPECT_FALSE(other.requests().empty());
+    for (const test::FakeRequest& request : other.requests()) {
+        EXPECT_EQ(request.field("authorization"), "");
+    }
+}
+
+TEST_F(GitTest, takes_no_secret_along_when_it_is_sent_elsewhere) {
+    const test::FakeServer other{file_server(directory_, "")};
+    const test::FakeServer server{[&](const test::FakeRequest& request) {
+        return test::reply(302, "", "Location: " + other.url() + request.target + "\r\n");
+    }};
+    const graph::GitStep step{.remote = server.url() + "/repo/.git"};
+    const auto credential = git_credential(one_secret("GIT_AUTH_TOKEN", "t0ken"), step.remote);
+    ASSERT_TRUE(credential);
+    EXPECT_FALSE(check_out(
+        step,
+        {.cache_directory = directory_ / "cache", .protocols = "http", .credential = *credential}));
+    EXPECT_FALSE(server.requests().empty());
+    EXPECT_TRUE(other.requests().empty());
 }
 
 }  // namespace
