@@ -64,7 +64,7 @@ Result<BuildResult> Build::run() {
     if (checked_->is_error && !checked_->findings.empty()) {
         return fail(invalid(dockerfile::violation(checked_->findings)));
     }
-    open_solver();
+    CHECK_OK(open_solver());
     for (int attempts = 1;; ++attempts) {
         CHECK_OK(solve());
         const auto exported = export_all(result);
@@ -203,7 +203,22 @@ std::string Build::call() const {
     return options_.json ? graph::outline_json(outline) : graph::outline_text(outline);
 }
 
-void Build::open_solver() {
+// On the thread of run(), with which they end.
+Result<void> Build::start_agents() {
+    for (const auto& [id, keys] : options_.runner.ssh_keys) {
+        TRY(const std::string directory, store_->build_directory());
+        auto agent = exec::KeyAgent::start(directory, keys);
+        if (!agent) {
+            return fail(std::move(agent).error().context("--ssh " + id));
+        }
+        options_.runner.ssh_agents[id] = (*agent)->socket();
+        agents_.push_back(*std::move(agent));
+    }
+    return {};
+}
+
+Result<void> Build::open_solver() {
+    CHECK_OK(start_agents());
     solve::Sources sources{
         .image =
             [this](const graph::ImageStep& step, const codec::Platform& platform) {
@@ -230,6 +245,7 @@ void Build::open_solver() {
     solver_ = std::make_unique<solve::Solver>(*store_, *records_, std::move(sources),
                                               std::move(operations), *runner_, log_,
                                               solve::SolveOptions{.jobs = args_.jobs});
+    return {};
 }
 
 Result<void> Build::solve() {

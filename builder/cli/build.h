@@ -16,6 +16,7 @@
 #include "builder/cli/build_contexts.h"
 #include "builder/cli/build_log.h"
 #include "builder/cli/build_options.h"
+#include "builder/exec/key_agent.h"
 #include "builder/layers/layer_store.h"
 #include "builder/solve/solver.h"
 
@@ -51,7 +52,8 @@ class Build {
     Result<graph::Plan> make_plan(const codec::Platform& platform);
     Result<void> resolve(const std::vector<graph::ImageWanted>& missing);
     std::string call() const;
-    void open_solver();
+    Result<void> open_solver();
+    Result<void> start_agents();
     Result<void> solve();
     Result<void> export_all(BuildResult& result);
     std::vector<exporter::BuiltImage> built_images();
@@ -69,6 +71,7 @@ class Build {
     graph::Images known_;
     std::vector<std::unique_ptr<Platform>> platforms_;
     std::optional<Checked> checked_;
+    std::vector<std::unique_ptr<exec::KeyAgent>> agents_;
     std::unique_ptr<solve::StepRunner> runner_;
     std::unique_ptr<solve::Solver> solver_;
 };

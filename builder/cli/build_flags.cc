@@ -41,8 +41,9 @@ void add_inputs(CLI::App& command, BuildArgs& args) {
              "For RUN --mount=type=secret and remote sources; in no layer",
              "id=ID[,src=FILE|,env=VAR]")
         ->group(group);
-    add_list(command, "--ssh", args.ssh, "An SSH agent for RUN --mount=type=ssh",
-             "default|ID[=SOCKET]")
+    add_list(command, "--ssh", args.ssh,
+             "An SSH agent, or keys without passphrases, for RUN --mount=type=ssh",
+             "default|ID[=SOCKET|=KEY[,KEY]]")
         ->group(group);
     add_text(command, "--network", args.network, "Of RUN: default, none or host", "MODE")
         ->group(group)

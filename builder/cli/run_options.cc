@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "builder/cli/build_options.h"
 
@@ -65,25 +67,35 @@ Result<void> add_secret(const std::string& text, exec::RunnerOptions& options) {
     return {};
 }
 
+// "ID", "ID=SOCKET", "ID=KEY[,KEY]".
 Result<void> add_agent(const std::string& text, exec::RunnerOptions& options) {
     const std::size_t equals = text.find('=');
     const std::string id = text.substr(0, equals);
-    std::string socket = equals == std::string::npos ? "" : text.substr(equals + 1);
-    if (socket.empty()) {
+    std::vector<std::string> places;
+    if (equals != std::string::npos && equals + 1 < text.size()) {
+        TRY(places, split_fields(text.substr(equals + 1)));
+    } else {
         const char* const agent = std::getenv("SSH_AUTH_SOCK");
         if (agent == nullptr || *agent == '\0') {
             return fail(invalid("no agent runs: SSH_AUTH_SOCK is not set"));
         }
-        socket = agent;
+        places.emplace_back(agent);
     }
-    struct stat status{};
-    if (::stat(socket.c_str(), &status) != 0) {
-        return fail(errno_error(socket));
+    options.ssh_agents.erase(id);
+    options.ssh_keys.erase(id);
+    for (const std::string& place : places) {
+        struct stat status{};
+        if (::stat(place.c_str(), &status) != 0) {
+            return fail(errno_error(place));
+        }
+        if (S_ISREG(status.st_mode)) {
+            options.ssh_keys[id].push_back(std::filesystem::absolute(place).string());
+        } else if (S_ISSOCK(status.st_mode) && places.size() == 1) {
+            options.ssh_agents[id] = place;
+        } else {
+            return fail(invalid(place + ": want one agent's socket, or files of keys"));
+        }
     }
-    if (!S_ISSOCK(status.st_mode)) {
-        return fail(invalid(socket + " is not an agent's socket; keys are for ssh-agent to hold"));
-    }
-    options.ssh_agents[id] = socket;
     return {};
 }
 

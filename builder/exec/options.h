@@ -50,6 +50,8 @@ struct RunnerOptions {
     Entitlements entitlements;
     std::map<std::string, Secret> secrets;          ///< by id
     std::map<std::string, std::string> ssh_agents;  ///< id → path of an agent's socket
+    /// id → absolute paths of keys; who makes the runner starts an agent for them (key_agent.h).
+    std::map<std::string, std::vector<std::string>> ssh_keys;
     std::vector<std::pair<std::string, std::string>> extra_hosts;  ///< --add-host: name, address
     std::vector<Ulimit> ulimits;
     std::uint64_t shm_bytes = 64 << 20;

@@ -111,6 +111,19 @@ TEST(BuildOptions, finds_where_secrets_are) {
     EXPECT_EQ(error_of({.secrets = {"src=x"}}), "--secret src=x: which one? id=NAME says it");
 }
 
+TEST(BuildOptions, tells_keys_from_the_socket_of_an_agent) {
+    const test::TempDir directory;
+    directory.write("a", "key");
+    directory.write("b", "key");
+    const std::string keys = (directory / "a") + "," + (directory / "b");
+    const auto options = read_options({.ssh = {"default=" + keys}});
+    ASSERT_TRUE(options) << options.error().message;
+    EXPECT_EQ(options->runner.ssh_keys.at("default"),
+              (std::vector<std::string>{directory / "a", directory / "b"}));
+    EXPECT_TRUE(options->runner.ssh_agents.empty());
+    EXPECT_NE(error_of({.ssh = {"default=" + directory.path()}}).find("--ssh"), std::string::npos);
+}
+
 TEST(BuildOptions, reads_hosts_of_both_kinds_of_address) {
     const auto options = read_options({.extra_hosts = {"a:10.0.0.1", "b:[::1]", "c=fe80::2"}});
     ASSERT_TRUE(options) << options.error().message;
