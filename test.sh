@@ -26,9 +26,10 @@ sanitizers() {
     phase "tests: asan" run_tests asan --label-exclude 'style|integration'
     phase "the main job: asan" run_tests asan --tests-regex '^(lazy_start|gc)$'
     phase "configure and build: tsan" \
-        build_preset tsan tests/unit/{keeper,io,store,fuse,layer}/all test_codec_{pipeline,plain}
+        build_preset tsan tests/unit/{keeper,io,store,fuse,layer}/all test_codec_{pipeline,plain} test_solve
     phase "tests: tsan" run_tests_below tsan tests/unit/{keeper,io,store,fuse,layer}
-    phase "tests: tsan, layers that are written" run_tests tsan --tests-regex '^codec_(pipeline|plain)$'
+    phase "tests: tsan, layers that are written, and steps" \
+        run_tests tsan --tests-regex '^(codec_(pipeline|plain)|solve)$'
 }
 
 all=
