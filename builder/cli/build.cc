@@ -4,11 +4,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <charconv>
+#include <algorithm>
+#include <string>
 #include <thread>
 #include <utility>
 
 #include "builder/cli/image_load.h"
+#include "builder/cli/source_epoch.h"
 #include "builder/dockerfile/excerpt.h"
 #include "builder/dockerfile/parser.h"
 #include "builder/exec/oci_runner.h"
@@ -127,7 +129,40 @@ Result<void> Build::read_dockerfile() {
     return done;
 }
 
+// Steps get the number, wherever it comes from.
+Result<void> Build::resolve_epoch() {
+    TRY(const graph::Plan plan, make_plan(options_.platforms.front()));
+    if (!plan.source_date_epoch || parse_epoch(*plan.source_date_epoch)) {
+        return {};
+    }
+    const std::string name = *plan.source_date_epoch;
+    auto epoch_s = find_epoch(name);
+    if (!epoch_s) {
+        return fail(std::move(epoch_s).error().context("SOURCE_DATE_EPOCH=" + name));
+    }
+    options_.plan.build_arguments["SOURCE_DATE_EPOCH"] = std::to_string(*epoch_s);
+    return {};
+}
+
+Result<std::int64_t> Build::find_epoch(const std::string& name) {
+    const auto context = options_.plan.contexts.find(name);
+    if (context != options_.plan.contexts.end() &&
+        context->second.kind == graph::NamedContext::Kind::files) {
+        return contexts_->time_of(name);
+    }
+    const bool is_stage = std::ranges::any_of(
+        file_.stages, [&](const dockerfile::Stage& stage) { return stage.from.name == name; });
+    if (context != options_.plan.contexts.end() || !is_stage) {
+        return fail(invalid("not a whole number, and no context or stage that has a time"));
+    }
+    options_.plan.stages_to_keep.push_back(name);
+    const auto plan = make_plan(options_.platforms.front());
+    options_.plan.stages_to_keep.pop_back();
+    return plan ? epoch_of_stage(*plan, name, *contexts_) : fail(plan.error());
+}
+
 Result<void> Build::make_plans() {
+    CHECK_OK(resolve_epoch());
     for (const codec::Platform& platform : options_.platforms) {
         auto made = std::make_unique<Platform>();
         made->platform = platform;
@@ -145,13 +180,7 @@ Result<void> Build::make_plans() {
                               fmt::join(plan.unused_build_arguments, ", ")));
     }
     if (plan.source_date_epoch && !options_.exporting.source_date_epoch_s) {
-        const std::string& text = *plan.source_date_epoch;
-        std::int64_t epoch_s = 0;
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), epoch_s);
-        if (error != std::errc{} || end != text.data() + text.size()) {
-            return fail(invalid(fmt::format("SOURCE_DATE_EPOCH {}: not a whole number", text)));
-        }
-        options_.exporting.source_date_epoch_s = epoch_s;
+        options_.exporting.source_date_epoch_s = parse_epoch(*plan.source_date_epoch);
     }
     return {};
 }

@@ -50,6 +50,8 @@ class Build {
     Result<void> read_dockerfile();
     Result<void> make_plans();
     Result<graph::Plan> make_plan(const codec::Platform& platform);
+    Result<void> resolve_epoch();
+    Result<std::int64_t> find_epoch(const std::string& name);
     Result<void> resolve(const std::vector<graph::ImageWanted>& missing);
     std::string call() const;
     Result<void> open_solver();

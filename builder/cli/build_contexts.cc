@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
@@ -128,6 +129,26 @@ Result<std::unique_ptr<ByteSource>> open_only_file(layers::FileSource& files) {
     return files.open(names.front());
 }
 
+// Of all that an archive has. Its root is nobody's.
+Result<std::int64_t> newest_time(layers::FileSource& files) {
+    std::int64_t newest_s = 0;
+    std::vector<std::string> directories{""};
+    while (!directories.empty()) {
+        const std::string directory = std::move(directories.back());
+        directories.pop_back();
+        TRY(const std::vector<std::string> names, files.list(directory));
+        for (const std::string& name : names) {
+            std::string path = directory.empty() ? name : directory + "/" + name;
+            TRY(const auto info, files.look(path));
+            newest_s = info ? std::max(newest_s, info->mtime_s) : newest_s;
+            if (info && info->type == codec::FileType::directory) {
+                directories.push_back(std::move(path));
+            }
+        }
+    }
+    return newest_s;
+}
+
 graph::HttpStep http_step(const std::string& url) {
     std::string path = url.substr(0, url.find_first_of("?#"));
     std::string name = base_name(path);
@@ -171,6 +192,8 @@ struct BuildContexts::Opened {
     std::mutex mutex;
     std::unique_ptr<layers::FileSource> files;
     std::string identity;
+    std::optional<std::int64_t> time_s;  ///< that its server has said
+    bool is_archive = false;
 };
 
 BuildContexts::BuildContexts(Options options, image::Session& session, solve::Progress& progress)
@@ -190,7 +213,9 @@ Result<DockerfileText> BuildContexts::begin() {
     if (git) {
         TRY(auto remote,
             files::fetch_git(git->step, options_.root + "/git", session_, options_.secrets));
-        return begin_with_source(std::move(remote.files));
+        TRY(auto text, begin_with_source(std::move(remote.files)));
+        opened_["context"]->time_s = remote.time_s;
+        return text;
     }
     return is_url(context) ? begin_with_url() : begin_with_directory();
 }
@@ -201,7 +226,9 @@ Result<DockerfileText> BuildContexts::begin_with_stdin() {
     TRY(const ByteView head, peeked.peek());
     if (is_archive(head)) {
         TRY(auto files, unpack(peeked));
-        return begin_with_source(std::move(files));
+        TRY(auto text, begin_with_source(std::move(files)));
+        opened_["context"]->is_archive = true;
+        return text;
     }
     if (!options_.file.empty()) {
         return fail(
@@ -247,11 +274,15 @@ Result<DockerfileText> BuildContexts::begin_with_url() {
     TRY(const ByteView head, peeked.peek());
     if (is_archive(head)) {
         TRY(auto files, unpack(peeked));
-        return begin_with_source(std::move(files));
+        TRY(auto text, begin_with_source(std::move(files)));
+        opened_["context"]->is_archive = true;
+        opened_["context"]->time_s = remote.time_s;
+        return text;
     }
     TRY(std::string text, read_text(peeked, options_.context));
     opened_["context"] = std::make_unique<Opened>();
     opened_["context"]->files = std::make_unique<EmptySource>();
+    opened_["context"]->time_s = remote.time_s;
     return DockerfileText{.name = "Dockerfile", .text = std::move(text)};
 }
 
@@ -362,26 +393,35 @@ Result<std::unique_ptr<layers::FileSource>> BuildContexts::open_directory(
     return files;
 }
 
-Result<std::unique_ptr<layers::FileSource>> BuildContexts::fetch_context(const std::string& url) {
+Result<void> BuildContexts::fetch_context(const std::string& url, Opened& opened) {
     const solve::TaskId task = progress_.begin("[context] load " + url);
-    const auto fetch = [&]() -> Result<std::unique_ptr<layers::FileSource>> {
+    const auto fetch = [&]() -> Result<void> {
         TRY(const auto git, graph::parse_git_reference(url));
         if (git) {
             TRY(auto remote,
                 files::fetch_git(git->step, options_.root + "/git", session_, options_.secrets));
-            return std::move(remote.files);
+            opened.time_s = remote.time_s;
+            opened.files = std::move(remote.files);
+            return {};
         }
         TRY(auto remote,
             files::fetch_http(http_step(url), options_.root + "/http", session_, options_.secrets));
         TRY(const auto file, open_only_file(*remote.files));
         PeekedSource peeked(*file);
         TRY(const ByteView head, peeked.peek());
-        return is_archive(head) ? unpack(peeked) : std::move(remote.files);
+        opened.is_archive = is_archive(head);
+        opened.time_s = remote.time_s;
+        if (opened.is_archive) {
+            TRY(opened.files, unpack(peeked));
+        } else {
+            opened.files = std::move(remote.files);
+        }
+        return {};
     };
-    auto files = fetch();
-    progress_.end(task, files ? solve::Outcome::done : solve::Outcome::failed,
-                  files ? "" : files.error().message);
-    return files;
+    auto done = fetch();
+    progress_.end(task, done ? solve::Outcome::done : solve::Outcome::failed,
+                  done ? "" : done.error().message);
+    return done;
 }
 
 Result<layers::FileSource*> BuildContexts::open(const graph::ContextStep& step) {
@@ -405,7 +445,7 @@ Result<layers::FileSource*> BuildContexts::open(const graph::ContextStep& step) 
     const std::string& place = options_.named.at(step.name);
     TRY(const auto git, graph::parse_git_reference(place));
     if (git || is_url(place)) {
-        TRY(opened->files, fetch_context(place));
+        CHECK_OK(fetch_context(place, *opened));
     } else {
         TRY(opened->files, open_directory(place, false));
     }
@@ -413,8 +453,8 @@ Result<layers::FileSource*> BuildContexts::open(const graph::ContextStep& step) 
 }
 
 template <class Step, class Fetch>
-Result<solve::RemoteSource> BuildContexts::fetch_once(const std::string& identity, const Step& step,
-                                                      Fetch fetch) {
+Result<BuildContexts::Opened*> BuildContexts::fetch_once(const std::string& identity,
+                                                         const Step& step, Fetch fetch) {
     Opened* opened = nullptr;
     {
         const std::lock_guard lock(mutex_);
@@ -428,12 +468,13 @@ Result<solve::RemoteSource> BuildContexts::fetch_once(const std::string& identit
     if (opened->files == nullptr) {
         TRY(auto remote, fetch(step));
         opened->identity = std::move(remote.identity);
+        opened->time_s = remote.time_s;
         opened->files = std::move(remote.files);
     }
-    return solve::RemoteSource{.identity = opened->identity, .files = opened->files.get()};
+    return opened;
 }
 
-Result<solve::RemoteSource> BuildContexts::open_git(const graph::GitStep& step) {
+Result<BuildContexts::Opened*> BuildContexts::fetch_once(const graph::GitStep& step) {
     const std::string identity =
         fmt::format("git\n{}\n{}\n{}\n{}\n{}{}{}", step.remote, step.reference, step.directory,
                     step.checksum, step.keep_git_directory, step.submodules, step.commit_times);
@@ -442,12 +483,62 @@ Result<solve::RemoteSource> BuildContexts::open_git(const graph::GitStep& step) 
     });
 }
 
-Result<solve::RemoteSource> BuildContexts::open_http(const graph::HttpStep& step) {
+Result<BuildContexts::Opened*> BuildContexts::fetch_once(const graph::HttpStep& step) {
     const std::string identity =
         fmt::format("http\n{}\n{}\n{}", step.url, step.file_name, step.checksum);
     return fetch_once(identity, step, [&](const graph::HttpStep& http) {
         return files::fetch_http(http, options_.root + "/http", session_, options_.secrets);
     });
+}
+
+Result<solve::RemoteSource> BuildContexts::open_git(const graph::GitStep& step) {
+    TRY(Opened* const opened, fetch_once(step));
+    return solve::RemoteSource{.identity = opened->identity, .files = opened->files.get()};
+}
+
+Result<solve::RemoteSource> BuildContexts::open_http(const graph::HttpStep& step) {
+    TRY(Opened* const opened, fetch_once(step));
+    return solve::RemoteSource{.identity = opened->identity, .files = opened->files.get()};
+}
+
+Result<std::int64_t> BuildContexts::time_of(const std::string& name) {
+    const std::string place = name == "context" ? "context" : "context " + name;
+    const bool remote = name != "context" && (is_url(options_.named.at(name)) ||
+                                              *graph::parse_git_reference(options_.named.at(name)));
+    if (name == "context" ? main_directory_.has_value() : !remote) {
+        return fail(
+            invalid(place +
+                    " is a directory of this host, which has no time of its own: a repository, a "
+                    "URL or an archive has; for a working tree say the number that `git log -1 "
+                    "--format=%ct` prints"));
+    }
+    TRY(layers::FileSource* const files, open({.name = name}));
+    const Opened* opened = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        opened = opened_.at(name).get();
+    }
+    if (opened->time_s) {
+        return *opened->time_s;
+    }
+    if (!opened->is_archive) {
+        return fail(invalid(place + ": nobody has said how old it is (no Last-Modified)"));
+    }
+    return newest_time(*files);
+}
+
+Result<std::int64_t> BuildContexts::time_of(const graph::GitStep& step) {
+    TRY(Opened* const opened, fetch_once(step));
+    return opened->time_s ? Result<std::int64_t>{*opened->time_s}
+                          : fail(invalid(step.remote + ": a commit without a time"));
+}
+
+Result<std::int64_t> BuildContexts::time_of(const graph::HttpStep& step) {
+    TRY(Opened* const opened, fetch_once(step));
+    return opened->time_s
+               ? Result<std::int64_t>{*opened->time_s}
+               : fail(
+                     invalid(step.url + ": the server has not said how old it is (Last-Modified)"));
 }
 
 }  // namespace lazybuild::cli

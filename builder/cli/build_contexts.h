@@ -6,6 +6,7 @@
 // Threads: begin() on one; afterwards any, several at once. All block; none on the reactor's.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -59,6 +60,13 @@ class BuildContexts {
     Result<solve::RemoteSource> open_git(const graph::GitStep& step);
     Result<solve::RemoteSource> open_http(const graph::HttpStep& step);
 
+    /// The time of a context that is no image, in seconds since 1970: of its commit, Last-Modified,
+    /// or the newest in an archive. Errors: invalid_argument for a directory of the host, and when
+    /// the server does not say; those of fetching.
+    Result<std::int64_t> time_of(const std::string& name);
+    Result<std::int64_t> time_of(const graph::GitStep& step);
+    Result<std::int64_t> time_of(const graph::HttpStep& step);
+
   private:
     struct Opened;
 
@@ -67,13 +75,14 @@ class BuildContexts {
     Result<DockerfileText> begin_with_url();
     Result<DockerfileText> begin_with_directory();
     Result<DockerfileText> read_separate_file();
-    Result<std::unique_ptr<layers::FileSource>> fetch_context(const std::string& url);
+    Result<void> fetch_context(const std::string& url, Opened& opened);
     Result<std::unique_ptr<layers::FileSource>> unpack(ByteSource& archive);
     Result<std::unique_ptr<layers::FileSource>> open_directory(const std::string& directory,
                                                                bool main);
     template <class Step, class Fetch>
-    Result<solve::RemoteSource> fetch_once(const std::string& identity, const Step& step,
-                                           Fetch fetch);
+    Result<Opened*> fetch_once(const std::string& identity, const Step& step, Fetch fetch);
+    Result<Opened*> fetch_once(const graph::GitStep& step);
+    Result<Opened*> fetch_once(const graph::HttpStep& step);
 
     const Options options_;
     image::Session& session_;

@@ -8,6 +8,7 @@
 // never opened.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -57,6 +58,8 @@ Result<std::unique_ptr<layers::FileSource>> open_tar_context(ByteSource& archive
 struct RemoteFiles {
     std::string identity;  ///< commit, or digest and attributes of the file
     std::unique_ptr<layers::FileSource> files;
+    /// Of the commit, or Last-Modified; nullopt when the server has not said it.
+    std::optional<std::int64_t> time_s = std::nullopt;
 };
 Result<RemoteFiles> fetch_git(const graph::GitStep& step, const std::string& cache_directory,
                               image::Session& session, const SecretReader& secrets);

@@ -20,7 +20,7 @@ Result<RemoteFiles> fetch_git(const graph::GitStep& step, const std::string& cac
     if (step.commit_times) {
         view.mtime_s = checkout.committed_at_s;
     }
-    RemoteFiles remote{.identity = checkout.commit, .files = {}};
+    RemoteFiles remote{.identity = checkout.commit, .files = {}, .time_s = checkout.committed_at_s};
     TRY(remote.files, open_local_view({.directory = checkout.directory,
                                        .ignore_text = step.keep_git_directory ? "" : "**/.git",
                                        .ignore_name = "the fetch",

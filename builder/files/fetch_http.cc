@@ -237,9 +237,13 @@ Result<RemoteFiles> one_file(const graph::HttpStep& step, const Facts& facts,
                     .digest = facts.digest};
     auto tree = std::make_unique<PlannedTree>(nullptr);
     CHECK_OK(tree->put(step.file_name, std::move(info), std::move(payload)));
-    return RemoteFiles{.identity = fmt::format("{} name={} mode={:o} mtime={}", facts.digest.text(),
+    RemoteFiles remote{.identity = fmt::format("{} name={} mode={:o} mtime={}", facts.digest.text(),
                                                step.file_name, kMode, facts.mtime_s),
                        .files = std::move(tree)};
+    if (facts.mtime_s != 0) {
+        remote.time_s = facts.mtime_s;
+    }
+    return remote;
 }
 
 }  // namespace
