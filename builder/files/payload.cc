@@ -64,7 +64,9 @@ Result<std::size_t> HashingSource::read(MutableByteView out) {
 }
 
 Result<codec::Digest> HashingSource::finish() {
-    Bytes buffer(kReadBytes);
+    // Mostly nothing is left; clearing a buffer of full size for each small file would cost more
+    // than copying them.
+    Bytes buffer(std::min<std::uint64_t>(kReadBytes, rest_bytes_));
     while (rest_bytes_ > 0) {
         TRY(const std::size_t count, read(buffer));
         if (count == 0) {
