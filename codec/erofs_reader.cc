@@ -9,6 +9,7 @@
 
 #include "codec/erofs_format.h"
 #include "codec/erofs_xattrs.h"
+#include "codec/file_type.h"
 #include "codec/lexical_path.h"
 
 namespace lazybuild::codec {
@@ -36,18 +37,6 @@ namespace {
 
 Error damaged(std::string_view what) {
     return corrupt("EROFS image: " + std::string{what});
-}
-
-std::optional<FileType> type_of(unsigned mode) {
-    switch (mode & S_IFMT) {
-        case S_IFREG: return FileType::regular;
-        case S_IFDIR: return FileType::directory;
-        case S_IFLNK: return FileType::symlink;
-        case S_IFCHR: return FileType::character;
-        case S_IFBLK: return FileType::block;
-        case S_IFIFO: return FileType::fifo;
-        default: return std::nullopt;
-    }
 }
 
 /// The records of one directory block, checked.
@@ -139,7 +128,7 @@ Result<ErofsReader::Inode> ErofsReader::inode(std::uint64_t nid) const {
     const std::uint16_t count = found.fixed.xattr_count;
     found.xattr_bytes = count == 0 ? 0 : sizeof(XattrHeader) + 4 * (count - std::uint64_t{1});
     if (found.fixed.format != erofs::extended_inode_format(found.layout()) ||
-        !type_of(found.fixed.mode)) {
+        !file_type_of(found.fixed.mode)) {
         return fail(damaged("an inode of another kind"));
     }
     return found;
@@ -194,7 +183,7 @@ Result<std::optional<std::uint64_t>> ErofsReader::find_name(const Inode& directo
 }
 
 Result<Node> ErofsReader::node_of(const Inode& inode) const {
-    Node node{.type = *type_of(inode.fixed.mode),
+    Node node{.type = *file_type_of(inode.fixed.mode),
               .mode = inode.fixed.mode & 07777U,
               .uid = inode.fixed.uid,
               .gid = inode.fixed.gid,

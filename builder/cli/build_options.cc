@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "base/csv.h"
 #include "base/file.h"
 #include "builder/cli/run_options.h"
 
@@ -225,27 +226,6 @@ Result<void> read_pairs(const std::string& flag, const std::vector<std::string>&
 }
 
 }  // namespace
-
-Result<std::vector<std::string>> split_fields(const std::string& text) {
-    std::vector<std::string> fields(1);
-    bool quoted = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char letter = text[i];
-        if (quoted && letter == '"' && i + 1 < text.size() && text[i + 1] == '"') {
-            fields.back() += text[++i];
-        } else if (letter == '"' && (quoted || fields.back().empty())) {
-            quoted = !quoted;
-        } else if (letter == ',' && !quoted) {
-            fields.emplace_back();
-        } else {
-            fields.back() += letter;
-        }
-    }
-    if (quoted) {
-        return fail(invalid(text + ": a quote is not closed"));
-    }
-    return fields;
-}
 
 Result<std::uint64_t> parse_size(const std::string& text) {
     constexpr std::string_view kUnits = "kmgt";

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/result.h"
 #include "builder/cli/base_images.h"
 #include "builder/cli/cmd_build.h"
 #include "builder/exec/options.h"
@@ -16,9 +17,6 @@
 #include "builder/graph/plan.h"
 
 namespace lazybuild::cli {
-
-/// Fields of comma-separated values: one may stand in double quotes, in which "" is a quote.
-Result<std::vector<std::string>> split_fields(const std::string& text);
 
 /// "64m", "1g", "4096": bytes.
 Result<std::uint64_t> parse_size(const std::string& text);

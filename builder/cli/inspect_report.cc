@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "builder/image/work.h"
+#include "codec/file_type.h"
 #include "codec/json.h"
 
 namespace lazybuild::cli {
@@ -15,18 +16,6 @@ namespace {
 using codec::FileType;
 using codec::Json;
 using codec::Node;
-
-std::string_view type_name(FileType type) {
-    switch (type) {
-        case FileType::regular: return "file";
-        case FileType::directory: return "directory";
-        case FileType::symlink: return "symlink";
-        case FileType::character: return "character device";
-        case FileType::block: return "block device";
-        case FileType::fifo: return "fifo";
-    }
-    return "unknown";
-}
 
 char type_letter(FileType type) {
     switch (type) {
@@ -113,7 +102,7 @@ void print_config(const codec::ImageConfig& config, std::string& out) {
 Json toc_json(const codec::Toc& toc) {
     Json entries = Json::array();
     for_each_entry(toc.tree, [&entries](const std::string& path, const Node& node) {
-        Json entry = {{"path", path},      {"type", type_name(node.type)},
+        Json entry = {{"path", path},      {"type", codec::type_name(node.type)},
                       {"mode", node.mode}, {"uid", node.uid},
                       {"gid", node.gid},   {"modified", node.mtime_s}};
         if (node.type == FileType::regular) {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/csv.h"
 #include "builder/cli/build_options.h"
 
 namespace lazybuild::cli {

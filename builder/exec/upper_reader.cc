@@ -23,6 +23,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "codec/file_type.h"
 #include "codec/sha256.h"
 
 namespace lazybuild::exec {
@@ -54,18 +55,6 @@ Result<std::string> read_xattr(const std::string& path, const char* name) {
     }
     value.resize(static_cast<std::size_t>(bytes));
     return value;
-}
-
-std::optional<FileType> type_of(mode_t mode) {
-    switch (mode & S_IFMT) {
-        case S_IFREG: return FileType::regular;
-        case S_IFDIR: return FileType::directory;
-        case S_IFLNK: return FileType::symlink;
-        case S_IFCHR: return FileType::character;
-        case S_IFBLK: return FileType::block;
-        case S_IFIFO: return FileType::fifo;
-        default: return std::nullopt;  // sockets
-    }
 }
 
 /// One name of the upper directory.
@@ -274,7 +263,7 @@ class UpperReader {
         if (::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
             return fail(errno_error("/" + found.path));
         }
-        const auto type = type_of(status.st_mode);
+        const auto type = codec::file_type_of(status.st_mode);
         if (!type) {
             return {};
         }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <utility>
 
+#include "base/csv.h"
 #include "base/suggest.h"
 #include "builder/export/annotations.h"
 #include "builder/export/exporter.h"
@@ -51,29 +52,6 @@ Error unknown(std::string_view what, std::string_view word, const std::vector<st
     const std::string near = nearest(word, known);
     return invalid(fmt::format("unknown {} \"{}\"{}; there are: {}", what, word,
                                near.empty() ? "" : fmt::format(", did you mean {}?", near), list));
-}
-
-// One record of CSV: fields may stand in double quotes, where "" is one quote.
-Result<std::vector<std::string>> split_fields(std::string_view text) {
-    std::vector<std::string> fields(1);
-    bool quoted = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char letter = text[i];
-        if (quoted && letter == '"' && i + 1 < text.size() && text[i + 1] == '"') {
-            fields.back() += '"';
-            ++i;
-        } else if (letter == '"' && (quoted || fields.back().empty())) {
-            quoted = !quoted;
-        } else if (letter == ',' && !quoted) {
-            fields.emplace_back();
-        } else {
-            fields.back() += letter;
-        }
-    }
-    if (quoted) {
-        return fail(invalid("a quote is not closed"));
-    }
-    return fields;
 }
 
 Result<bool> parse_flag(const std::string& key, const std::string& value) {

@@ -7,24 +7,14 @@
 #include <optional>
 #include <utility>
 
+#include "codec/file_type.h"
+
 namespace lazybuild::exporter {
 namespace {
 
 using codec::FileType;
 using layers::FileInfo;
 using layers::FileSource;
-
-std::string type_name(FileType type) {
-    switch (type) {
-        case FileType::regular: return "file";
-        case FileType::directory: return "directory";
-        case FileType::symlink: return "symlink";
-        case FileType::character: return "character device";
-        case FileType::block: return "block device";
-        case FileType::fifo: return "fifo";
-    }
-    return "file";
-}
 
 std::string xattr_names(const FileInfo& info) {
     std::string names;
@@ -98,7 +88,8 @@ Result<std::vector<AttributeChange>> Comparison::changes(const std::string& path
             found.push_back({.what = what, .before = one, .after = other});
         }
     };
-    compare("type", type_name(before.type), type_name(after.type));
+    compare("type", std::string{codec::type_name(before.type)},
+            std::string{codec::type_name(after.type)});
     compare("mode", fmt::format("{:04o}", before.mode), fmt::format("{:04o}", after.mode));
     compare("owner", fmt::format("{}:{}", before.uid, before.gid),
             fmt::format("{}:{}", after.uid, after.gid));

@@ -22,6 +22,7 @@
 #include "builder/files/local_view.h"
 #include "builder/files/payload.h"
 #include "builder/files/stat_index.h"
+#include "codec/file_type.h"
 #include "codec/lexical_path.h"
 
 namespace lazybuild::files {
@@ -31,18 +32,6 @@ using codec::FileType;
 using layers::FileInfo;
 
 constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
-
-std::optional<FileType> type_of(mode_t mode) {
-    switch (mode & S_IFMT) {
-        case S_IFREG: return FileType::regular;
-        case S_IFDIR: return FileType::directory;
-        case S_IFLNK: return FileType::symlink;
-        case S_IFCHR: return FileType::character;
-        case S_IFBLK: return FileType::block;
-        case S_IFIFO: return FileType::fifo;
-        default: return std::nullopt;  // sockets mean nothing without who listens
-    }
-}
 
 std::string join(std::string_view directory, std::string_view name) {
     std::string path{directory};
@@ -120,7 +109,7 @@ LocalContext::~LocalContext() {
 
 LocalContext::Seen& LocalContext::keep(const std::string& path, const struct stat& status) {
     Seen seen;
-    const std::optional<FileType> type = type_of(status.st_mode);
+    const std::optional<FileType> type = codec::file_type_of(status.st_mode);
     if (type) {
         seen.stamp = stamp_of(status);
         FileInfo info;
@@ -231,7 +220,7 @@ Result<std::vector<std::string>> LocalContext::list_locked(std::string_view path
     names.reserve(children.size());
     for (LocalDirectory::Child& child : children) {
         std::string place = join(directory, child.name);
-        if (!type_of(child.status.st_mode)) {
+        if (!codec::file_type_of(child.status.st_mode)) {
             continue;
         }
         if (ignore_.excludes(place)) {

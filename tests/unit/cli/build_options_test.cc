@@ -151,10 +151,5 @@ TEST(ParseSize, knows_its_units) {
     EXPECT_FALSE(parse_size("99999999999t"));
 }
 
-TEST(SplitFields, knows_quotes) {
-    EXPECT_EQ(*split_fields("a=1,\"b=2,3\",c"), (std::vector<std::string>{"a=1", "b=2,3", "c"}));
-    EXPECT_FALSE(split_fields("\"a"));
-}
-
 }  // namespace
 }  // namespace lazybuild::cli
