@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "base/assert.h"
@@ -34,6 +36,20 @@ std::errc condition_of(int extended_code) {
 Error sqlite_error(sqlite3* connection, std::string_view what) {
     const int code = sqlite3_extended_errcode(connection);
     return Error{condition_of(code), fmt::format("{}: {}", what, sqlite3_errmsg(connection))};
+}
+
+/// SQLite does not wait with its busy timeout for the lock that this change of a new database
+/// needs: of several processes that open it first, all but one are told that it is locked.
+Result<void> enter_wal(Database& database) {
+    constexpr std::chrono::milliseconds kPause{5};
+    for (int waited_ms = 0;; waited_ms += static_cast<int>(kPause.count())) {
+        auto entered = database.execute("PRAGMA journal_mode = WAL;");
+        if (entered || entered.error().code != std::errc::device_or_resource_busy ||
+            waited_ms >= kBusyTimeoutMs) {
+            return entered;
+        }
+        std::this_thread::sleep_for(kPause);
+    }
 }
 
 }  // namespace
@@ -133,9 +149,11 @@ Result<Database> Database::open(const std::string& path) {
     }
     sqlite3_busy_timeout(connection, kBusyTimeoutMs);
     // FULL: what containerd was told must survive a power cut, because its own database does.
-    auto configured = database.execute(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-        "PRAGMA trusted_schema = OFF;");
+    auto configured = enter_wal(database);
+    if (configured) {
+        configured = database.execute(
+            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;");
+    }
     if (!configured) {
         return fail(std::move(configured).error().context(path));
     }
