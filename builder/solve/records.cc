@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "builder/solve/records.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <mutex>
 #include <set>
@@ -16,11 +18,17 @@ namespace {
 
 // The number is that of the columns: another shape is another table, and old records are misses.
 constexpr const char* kSchema = R"(
-CREATE TABLE IF NOT EXISTS step_records_1(
-    key TEXT PRIMARY KEY, layer TEXT, inputs TEXT NOT NULL, definition TEXT NOT NULL,
-    text TEXT NOT NULL, files TEXT NOT NULL, created_at_s INTEGER NOT NULL,
-    used_at_s INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS step_records_1_text ON step_records_1(text, used_at_s);)";
+CREATE TABLE IF NOT EXISTS step_records_2(
+    key TEXT PRIMARY KEY, layer TEXT, content_key TEXT, base TEXT, inputs TEXT NOT NULL,
+    definition TEXT NOT NULL, text TEXT NOT NULL, files TEXT NOT NULL, input_names TEXT NOT NULL,
+    created_at_s INTEGER NOT NULL, used_at_s INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS step_records_2_text ON step_records_2(text, used_at_s);
+CREATE INDEX IF NOT EXISTS step_records_2_base ON step_records_2(base, used_at_s);)";
+
+// In the order in which read_row takes them; those of kMoreColumns only where they are wanted.
+constexpr const char* kColumns =
+    "key, layer, definition, text, created_at_s, used_at_s, content_key, base";
+constexpr const char* kMoreColumns = ", inputs, files, input_names";
 
 // Order in which records are forgotten needs no better, and a rebuild without changes writes
 // nothing.
@@ -60,19 +68,45 @@ Result<std::vector<codec::Digest>> parse_digests(std::string_view text) {
     return digests;
 }
 
-// Columns: key, layer, definition, text, created_at_s, used_at_s, inputs, files; the last ones may
-// be missing.
+Result<std::optional<codec::Digest>> optional_digest(const store::Statement& row, int column) {
+    if (row.is_null(column)) {
+        return std::nullopt;
+    }
+    TRY(const codec::Digest digest, codec::Digest::parse(row.text(column)));
+    return digest;
+}
+
+// Of kColumns.
 Result<Record> read_row(const store::Statement& row) {
     Record record;
     TRY(record.key, codec::Digest::parse(row.text(0)));
-    if (!row.is_null(1)) {
-        TRY(record.layer, codec::Digest::parse(row.text(1)));
-    }
+    TRY(record.layer, optional_digest(row, 1));
     record.definition = row.text(2);
     record.text = row.text(3);
     record.created_at_s = row.number(4);
     record.used_at_s = row.number(5);
+    TRY(record.content_key, optional_digest(row, 6));
+    TRY(record.base, optional_digest(row, 7));
     return record;
+}
+
+Result<std::vector<Record>> read_complete(store::Statement row) {
+    std::vector<Record> records;
+    while (true) {
+        TRY(const bool more, row.step());
+        if (!more) {
+            return records;
+        }
+        TRY(Record record, read_row(row));
+        TRY(record.inputs, parse_digests(row.text(8)));
+        record.files = split_lines(row.text(9));
+        record.input_names = split_lines(row.text(10));
+        records.push_back(std::move(record));
+    }
+}
+
+std::optional<std::string> text_of(const std::optional<codec::Digest>& digest) {
+    return digest ? std::optional(digest->text()) : std::nullopt;
 }
 
 class DatabaseRecords final : public Records {
@@ -90,6 +124,7 @@ class DatabaseRecords final : public Records {
     Result<std::optional<Record>> find(const codec::Digest& key) override;
     Result<void> add(const Record& record) override;
     Result<std::vector<Record>> similar(const std::string& text, std::size_t count_max) override;
+    Result<std::vector<Record>> children(const codec::Digest& base, std::size_t count_max) override;
     Result<std::vector<Record>> all() override;
     Result<void> remove(const codec::Digest& key) override;
 
@@ -104,8 +139,7 @@ class DatabaseRecords final : public Records {
 Result<std::optional<Record>> DatabaseRecords::find(const codec::Digest& key) {
     const std::lock_guard lock(mutex_);
     TRY(store::Statement row,
-        database_.prepare("SELECT key, layer, definition, text, created_at_s, used_at_s "
-                          "FROM step_records_1 WHERE key = ?1"));
+        database_.prepare(fmt::format("SELECT {} FROM step_records_2 WHERE key = ?1", kColumns)));
     TRY(const bool found, row.bind(1, key.text()).step());
     if (!found) {
         return std::nullopt;
@@ -120,22 +154,25 @@ Result<std::optional<Record>> DatabaseRecords::find(const codec::Digest& key) {
 Result<void> DatabaseRecords::add(const Record& record) {
     const std::lock_guard lock(mutex_);
     TRY(store::Statement insert,
-        database_.prepare("INSERT OR REPLACE INTO step_records_1(key, layer, definition, text, "
-                          "created_at_s, used_at_s, inputs, files) "
-                          "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"));
+        database_.prepare("INSERT OR REPLACE INTO step_records_2(key, layer, definition, text, "
+                          "created_at_s, used_at_s, content_key, base, inputs, files, input_names) "
+                          "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"));
     std::string inputs;
     for (const codec::Digest& input : record.inputs) {
         inputs += input.text() + '\n';
     }
     const std::int64_t now = now_s();
     return insert.bind(1, record.key.text())
-        .bind_optional(2, record.layer ? std::optional(record.layer->text()) : std::nullopt)
+        .bind_optional(2, text_of(record.layer))
         .bind(3, record.definition)
         .bind(4, record.text)
         .bind(5, record.created_at_s != 0 ? record.created_at_s : now)
         .bind(6, record.used_at_s != 0 ? record.used_at_s : now)
-        .bind(7, inputs)
-        .bind(8, join_lines(record.files, kRecordFilesMax))
+        .bind_optional(7, text_of(record.content_key))
+        .bind_optional(8, text_of(record.base))
+        .bind(9, inputs)
+        .bind(10, join_lines(record.files, kRecordFilesMax))
+        .bind(11, join_lines(record.input_names, kRecordFilesMax))
         .run();
 }
 
@@ -143,28 +180,29 @@ Result<std::vector<Record>> DatabaseRecords::similar(const std::string& text,
                                                      std::size_t count_max) {
     const std::lock_guard lock(mutex_);
     TRY(store::Statement row,
-        database_.prepare("SELECT key, layer, definition, text, created_at_s, used_at_s, inputs, "
-                          "files FROM step_records_1 WHERE text = ?1 ORDER BY used_at_s DESC, "
-                          "rowid DESC LIMIT ?2"));
+        database_.prepare(fmt::format("SELECT {}{} FROM step_records_2 WHERE text = ?1 "
+                                      "ORDER BY used_at_s DESC, rowid DESC LIMIT ?2",
+                                      kColumns, kMoreColumns)));
     row.bind(1, text).bind(2, static_cast<std::int64_t>(count_max));
-    std::vector<Record> records;
-    while (true) {
-        TRY(const bool more, row.step());
-        if (!more) {
-            return records;
-        }
-        TRY(Record record, read_row(row));
-        TRY(record.inputs, parse_digests(row.text(6)));
-        record.files = split_lines(row.text(7));
-        records.push_back(std::move(record));
-    }
+    return read_complete(std::move(row));
+}
+
+Result<std::vector<Record>> DatabaseRecords::children(const codec::Digest& base,
+                                                      std::size_t count_max) {
+    const std::lock_guard lock(mutex_);
+    TRY(store::Statement row,
+        database_.prepare(fmt::format("SELECT {}{} FROM step_records_2 WHERE base = ?1 "
+                                      "ORDER BY used_at_s DESC, rowid DESC LIMIT ?2",
+                                      kColumns, kMoreColumns)));
+    row.bind(1, base.text()).bind(2, static_cast<std::int64_t>(count_max));
+    return read_complete(std::move(row));
 }
 
 Result<std::vector<Record>> DatabaseRecords::all() {
     const std::lock_guard lock(mutex_);
-    TRY(store::Statement row,
-        database_.prepare("SELECT key, layer, definition, text, created_at_s, used_at_s, inputs "
-                          "FROM step_records_1 ORDER BY used_at_s DESC, rowid DESC"));
+    TRY(store::Statement row, database_.prepare(fmt::format("SELECT {}, inputs FROM step_records_2 "
+                                                            "ORDER BY used_at_s DESC, rowid DESC",
+                                                            kColumns)));
     std::vector<Record> records;
     while (true) {
         TRY(const bool more, row.step());
@@ -172,7 +210,7 @@ Result<std::vector<Record>> DatabaseRecords::all() {
             return records;
         }
         TRY(Record record, read_row(row));
-        TRY(record.inputs, parse_digests(row.text(6)));
+        TRY(record.inputs, parse_digests(row.text(8)));
         records.push_back(std::move(record));
     }
 }
@@ -180,7 +218,7 @@ Result<std::vector<Record>> DatabaseRecords::all() {
 Result<void> DatabaseRecords::remove(const codec::Digest& key) {
     const std::lock_guard lock(mutex_);
     used_.erase(key);
-    TRY(store::Statement remove, database_.prepare("DELETE FROM step_records_1 WHERE key = ?1"));
+    TRY(store::Statement remove, database_.prepare("DELETE FROM step_records_2 WHERE key = ?1"));
     return remove.bind(1, key.text()).run();
 }
 
@@ -193,7 +231,7 @@ Result<void> DatabaseRecords::note_used() {
     const std::int64_t now = now_s();
     for (const codec::Digest& key : used_) {
         TRY(store::Statement update,
-            database_.prepare("UPDATE step_records_1 SET used_at_s = ?1 WHERE key = ?2"));
+            database_.prepare("UPDATE step_records_2 SET used_at_s = ?1 WHERE key = ?2"));
         CHECK_OK(update.bind(1, now).bind(2, key.text()).run());
     }
     used_.clear();

@@ -23,10 +23,19 @@ inline constexpr std::size_t kRecordFilesMax = 4096;
 struct Record {
     codec::Digest key;
     std::optional<codec::Digest> layer;  ///< none: it has no layer
-    std::vector<codec::Digest> inputs;   ///< keys of the records whose results went in
-    std::string definition;              ///< the text that the key is the digest of (key.h)
-    std::string text;                    ///< "RUN make": for people
-    std::vector<std::string> files;      ///< "src/main.c sha256:…": what a copy selected
+    /// A step that reads other stages is known by their names and by what it reads of them; of a
+    /// record by names: the key of the one by content.
+    std::optional<codec::Digest> content_key;
+    /// Names the file system that it worked on: chain_id() of its layers. None for what does not
+    /// depend on one.
+    std::optional<codec::Digest> base;
+    std::vector<codec::Digest> inputs;  ///< keys of the records whose results went in
+    std::string definition;             ///< the text that the key is the digest of (key.h)
+    std::string text;                   ///< "RUN make": for people
+    std::vector<std::string> files;     ///< what was selected, as files::Selection::names
+    /// "base image alpine:3 sha256:…", "base step RUN make", "source 0 context": what the lines of
+    /// the definition with these first words stand for.
+    std::vector<std::string> input_names;
     std::int64_t created_at_s = 0;
     std::int64_t used_at_s = 0;
 };
@@ -36,13 +45,17 @@ class Records {
     /// Makes `root` and the database when they are not there. Errors: those of store::Database.
     static Result<std::unique_ptr<Records>> open(const std::string& root);
     virtual ~Records() = default;
-    /// Without `inputs` and `files`. That a record was used is noted later, many at once.
+    /// Without `inputs`, `files` and `input_names`. That a record was used is noted later, many at
+    /// once.
     virtual Result<std::optional<Record>> find(const codec::Digest& key) = 0;
     /// Replaces a record with the same key.
     virtual Result<void> add(const Record& record) = 0;
     /// Records with this text, complete, the newest first; at most `count_max`.
     virtual Result<std::vector<Record>> similar(const std::string& text, std::size_t count_max) = 0;
-    /// Without `files`; those used last come first.
+    /// Records with this base, complete, the newest first; at most `count_max`.
+    virtual Result<std::vector<Record>> children(const codec::Digest& base,
+                                                 std::size_t count_max) = 0;
+    /// Without `files` and `input_names`; those used last come first.
     virtual Result<std::vector<Record>> all() = 0;
     virtual Result<void> remove(const codec::Digest& key) = 0;
 };

@@ -23,6 +23,7 @@
 #include "builder/files/copy.h"
 #include "builder/graph/plan.h"
 #include "builder/layers/layer_store.h"
+#include "builder/solve/imported_records.h"
 #include "builder/solve/progress.h"
 #include "builder/solve/records.h"
 #include "builder/solve/step_runner.h"
@@ -70,6 +71,7 @@ struct Operations {
 struct SolveOptions {
     std::size_t jobs = 0;  ///< steps at once; 0: as many as are ready, up to kSolveJobsMax
     bool use_cache = true;
+    ImportedRecords* imported = nullptr;  ///< asked after the store's; outlives the solver
 };
 inline constexpr std::size_t kSolveJobsMax = 16;
 

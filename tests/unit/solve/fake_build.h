@@ -192,6 +192,16 @@ class FakeRecords final : public Records {
         }
         return similar;
     }
+    Result<std::vector<Record>> children(const codec::Digest& base, std::size_t /*max*/) override {
+        const std::lock_guard lock(mutex_);
+        std::vector<Record> children;
+        for (const auto& [key, record] : records_) {
+            if (record.base == base) {
+                children.push_back(record);
+            }
+        }
+        return children;
+    }
     Result<std::vector<Record>> all() override {
         const std::lock_guard lock(mutex_);
         std::vector<Record> all;
