@@ -9,8 +9,10 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 
 #include "base/result.h"
+#include "builder/solve/step_record.h"
 #include "codec/digest.h"
 
 namespace lazybuild::solve {
@@ -18,6 +20,8 @@ namespace lazybuild::solve {
 /// What a step made; no layer when it changed nothing.
 struct Made {
     std::optional<codec::Digest> layer;
+    Resolution resolution = Resolution::ran;  ///< how that is known
+    std::string cache;                        ///< imported: from which
 };
 
 class Flights {

@@ -51,6 +51,11 @@ Result<layers::Snapshot> PlanRun::open(graph::StepId step) {
     return snapshot;
 }
 
+Result<std::vector<StepRecord>> PlanRun::records() {
+    const std::lock_guard lock(calls_);
+    return steps_.records();
+}
+
 Result<void> PlanRun::solve_all(const io::CancelToken& cancel) {
     for (std::size_t passes = 0; passes <= plan_.steps.size(); ++passes) {
         CHECK_OK(pass(cancel));

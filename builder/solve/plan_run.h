@@ -27,6 +27,7 @@ class PlanRun {
     Result<std::vector<Solved>> solve(const std::vector<graph::StepId>& results,
                                       const io::CancelToken& cancel);
     Result<layers::Snapshot> open(graph::StepId step);
+    Result<std::vector<StepRecord>> records();
 
   private:
     Result<void> solve_all(const io::CancelToken& cancel);

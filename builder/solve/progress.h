@@ -25,6 +25,7 @@ struct StepReport {
     std::string stage;
     std::string key;                  ///< of the step, "sha256:…"; "" for none
     std::string why_not_cached;       ///< one sentence; "" when it was
+    std::string cache;                ///< that it was found in, as named; "" for the store's own
     std::uint64_t fetched_bytes = 0;  ///< lazily, while it ran
     std::vector<std::pair<std::string, std::uint64_t>> fetched_from;  ///< layer, bytes
     std::vector<TaskId> inputs;

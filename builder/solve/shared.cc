@@ -25,7 +25,17 @@ Result<std::optional<Made>> Shared::find(const codec::Digest& key, bool memory_o
         return std::nullopt;
     }
     TRY(const std::optional<Record> record, records.find(key));
-    return record ? std::optional(Made{.layer = record->layer}) : std::nullopt;
+    if (record) {
+        return Made{.layer = record->layer, .resolution = Resolution::local, .cache = {}};
+    }
+    if (options.imported != nullptr) {
+        if (auto known = options.imported->find(key)) {
+            return Made{.layer = known->record.layer,
+                        .resolution = Resolution::imported,
+                        .cache = std::move(known->cache)};
+        }
+    }
+    return std::nullopt;
 }
 
 void Shared::lose(const codec::Digest& layer) {

@@ -41,7 +41,8 @@ class Shared {
     const SolveOptions options;
     Flights flights;
 
-    /// What a step with `key` made: in this process or, unless `memory_only`, before.
+    /// What a step with `key` made: in this process or, unless `memory_only`, before, by the
+    /// store's records and then by those of caches.
     Result<std::optional<Made>> find(const codec::Digest& key, bool memory_only);
 
     /// Layers that could not be read although the store has them: as if it had not.

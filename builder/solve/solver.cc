@@ -48,4 +48,8 @@ Result<layers::Snapshot> Solver::open(const graph::Plan& plan, graph::StepId ste
     return implementation_->run_of(plan).open(step);
 }
 
+Result<std::vector<StepRecord>> Solver::records(const graph::Plan& plan) {
+    return implementation_->run_of(plan).records();
+}
+
 }  // namespace lazybuild::solve

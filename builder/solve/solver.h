@@ -26,6 +26,7 @@
 #include "builder/solve/imported_records.h"
 #include "builder/solve/progress.h"
 #include "builder/solve/records.h"
+#include "builder/solve/step_record.h"
 #include "builder/solve/step_runner.h"
 
 namespace lazybuild::solve {
@@ -102,6 +103,9 @@ class Solver {
     /// gone run. Errors: also resource_unavailable_try_again when they made something else than
     /// solve() said.
     Result<layers::Snapshot> open(const graph::Plan& plan, graph::StepId step);
+    /// Of the steps that solve() has resolved and that have a layer of their own, in the plan's
+    /// order: what a cache is exported from. Errors: those of Records.
+    Result<std::vector<StepRecord>> records(const graph::Plan& plan);
 
   private:
     class Implementation;

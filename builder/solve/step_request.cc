@@ -51,6 +51,19 @@ const KeyText& StepRequest::key_text() const {
     return by_content && (!claimed || is_copy()) ? *by_content : *by_name;
 }
 
+// What a claim has found was proven when it was recorded; that the names lead to it is not.
+std::vector<StepKey> StepRequest::proven_keys() const {
+    const auto named = [](const KeyText& text) { return StepKey{text.key(), text.text()}; };
+    if (found_by_content && claimed) {
+        return {named(*by_content)};
+    }
+    std::vector<StepKey> keys = {named(*by_name)};
+    if (const KeyText& most = key_text(); most.text() != by_name->text()) {
+        keys.push_back(named(most));
+    }
+    return keys;
+}
+
 void StepRequest::add_names() {
     for (const std::string& name : selection.names) {
         if (names.size() == kRecordFilesMax) {

@@ -28,15 +28,19 @@ struct StepRequest {
     bool reads_named = false;
     bool claimed = false;  ///< a content digest in by_content is only claimed
     bool ran = false;
+    bool found_by_content = false;
     bool selection_is_whole = false;
     files::Selection selection;
-    std::vector<std::string> names;  ///< Record::files
+    std::vector<std::string> names;     ///< Record::files
+    std::optional<codec::Digest> base;  ///< Record::base
     std::map<graph::StepId, std::unique_ptr<layers::FileSource>> views;
     std::shared_ptr<Running> running;
 
     /// The one under which it is made: what proves most.
     const KeyText& key_text() const;
     codec::Digest key() const { return key_text().key(); }
+    /// Those under which its result is proven, once it has one.
+    std::vector<StepKey> proven_keys() const;
     void add_names();
     bool is_copy() const { return std::holds_alternative<graph::CopyStep>(step.what); }
 };

@@ -12,12 +12,9 @@
 #include <variant>
 
 #include "builder/solve/locked_source.h"
-#include "builder/solve/why.h"
 
 namespace lazybuild::solve {
 namespace {
-
-constexpr std::size_t kSimilarMax = 16;
 
 bool is_context(const graph::Step& step) {
     return std::holds_alternative<graph::ContextStep>(step.what);
@@ -28,13 +25,12 @@ bool is_remote(const graph::Step& step) {
            std::holds_alternative<graph::HttpStep>(step.what);
 }
 
-// "[build 2/5] RUN make" without its place, which moves when a line is added above.
+}  // namespace
+
 std::string text_alone(const std::string& text) {
     const std::size_t end = text.starts_with('[') ? text.find("] ") : std::string::npos;
     return end == std::string::npos ? text : text.substr(end + 2);
 }
-
-}  // namespace
 
 std::vector<graph::StepId> inputs_of(const graph::Step& step) {
     std::vector<graph::StepId> inputs;
@@ -131,12 +127,15 @@ Result<void> StepSolver::resolve_remote(graph::StepId id) {
 }
 
 // The step's file system is its base's, and its own layer when it has one.
-void StepSolver::settle(graph::StepId id, const codec::Digest& key, const Made& made) {
-    State& state = *states_[id];
-    const State& base = *states_[inputs_of(step(id)).front()];
+void StepSolver::settle(StepRequest& request, const Made& made) {
+    State& state = *states_[request.id];
+    const State& base = *states_[inputs_of(request.step).front()];
+    const codec::Digest key = request.key();
+    state.made = made;
+    state.step_keys = request.proven_keys();
+    state.names = std::move(request.names);
     state.ids = base.ids;
     state.keys = base.keys;
-    state.own_layer = made.layer;
     state.key = key;
     if (made.layer) {
         state.ids.push_back(*made.layer);
@@ -157,7 +156,8 @@ void StepSolver::show(StepRequest& request) {
 void StepSolver::report(StepRequest& request, const std::string& why_not_cached) {
     StepReport report{.stage = request.step.stage,
                       .key = request.by_name ? request.key().text() : "",
-                      .why_not_cached = why_not_cached};
+                      .why_not_cached = why_not_cached,
+                      .cache = request.ran ? "" : states_[request.id]->made.cache};
     for (const graph::StepId input : inputs_of(request.step)) {
         if (states_[input]->task) {
             report.inputs.push_back(*states_[input]->task);
@@ -180,7 +180,7 @@ Result<void> StepSolver::resolve_layer(graph::StepId id) {
     }
     auto made = look_up(request);
     if (made && *made) {
-        settle(id, request.key(), **made);
+        settle(request, **made);
         if (!again) {
             report(request, "");
             shared_.progress.end(request.task, Outcome::cached);
@@ -203,10 +203,12 @@ Result<void> StepSolver::resolve_layer(graph::StepId id) {
     }
     if (!request.ran) {  // another step with the same key did
         CHECK_OK(record(request, *result));
+    }
+    settle(request, *result);
+    if (!request.ran) {
         report(request, "");
     }
     shared_.progress.end(request.task, request.ran ? Outcome::done : Outcome::cached);
-    settle(id, request.key(), *result);
     return {};
 }
 
@@ -240,10 +242,11 @@ Result<codec::Digest> StepSolver::select(StepRequest& request, const graph::Copy
     return request.selection.digest;
 }
 
-void StepSolver::add_base(KeyText& text, const graph::Step& what) const {
-    const auto* copy = std::get_if<graph::CopyStep>(&what.what);
+void StepSolver::add_base(KeyText& text, StepRequest& request) const {
+    const auto* copy = std::get_if<graph::CopyStep>(&request.step.what);
     if (copy == nullptr || copy->base || owner_is_named(*copy)) {
-        text.add("base", chain_id(states_[inputs_of(what).front()]->ids).text());
+        request.base = chain_id(states_[inputs_of(request.step).front()]->ids);
+        text.add("base", request.base->text());
     }
 }
 
@@ -261,7 +264,7 @@ Result<void> StepSolver::add_selections(KeyText& text, StepRequest& request, boo
 
 Result<void> StepSolver::prepare_by_name(StepRequest& request) {
     KeyText text(shared_.operations.definition(request.step));
-    add_base(text, request.step);
+    add_base(text, request);
     std::size_t number = 0;
     for (const graph::StepId from : sources_of(request.step)) {
         if (is_context(step(from))) {
@@ -284,7 +287,7 @@ Result<void> StepSolver::prepare_by_name(StepRequest& request) {
 
 Result<void> StepSolver::prepare_by_content(StepRequest& request) {
     KeyText text(shared_.operations.definition(request.step));
-    add_base(text, request.step);
+    add_base(text, request);
     CHECK_OK(add_selections(text, request, false));
     request.selection_is_whole = true;
     request.by_content = std::move(text);
@@ -307,15 +310,19 @@ Result<std::optional<Made>> StepSolver::look_up(StepRequest& request) {
         return std::nullopt;
     }
     TRY(made, shared_.find(request.by_content->key(), memory_only));
-    if (made && !request.claimed) {
+    request.found_by_content = made.has_value();
+    if (made && !request.claimed && made->resolution != Resolution::imported) {
         CHECK_OK(record(request, *made));  // by name: the next time there is nothing to look at
     }
     return made;
 }
 
 Result<void> StepSolver::record(StepRequest& request, const Made& made) {
-    Record record{
-        .layer = made.layer, .text = text_alone(request.step.text), .files = request.names};
+    Record record{.layer = made.layer,
+                  .base = request.base,
+                  .text = text_alone(request.step.text),
+                  .files = request.names,
+                  .input_names = input_names(request.step)};
     for (const graph::StepId input : inputs_of(request.step)) {
         if (states_[input]->key != codec::Digest{}) {
             record.inputs.push_back(states_[input]->key);
@@ -329,22 +336,15 @@ Result<void> StepSolver::record(StepRequest& request, const Made& made) {
             continue;
         }
         record.key = key;
+        record.content_key.reset();
+        if (const codec::Digest most = request.key(); text == &by_name && most != key) {
+            record.content_key = most;
+        }
         record.definition = text->text();
         CHECK_OK(shared_.records.add(record));
         shared_.flights.put(key, made);
     }
     return {};
-}
-
-std::string StepSolver::why_not_cached(const StepRequest& request) {
-    if (request.step.ignore_cache || !shared_.options.use_cache) {
-        return "the cache was not asked";
-    }
-    const auto candidates = shared_.records.similar(text_alone(request.step.text), kSimilarMax);
-    if (!candidates) {
-        return "the cache could not be read: " + candidates.error().message;
-    }
-    return solve::why_not_cached(request.key_text().text(), request.names, *candidates);
 }
 
 }  // namespace lazybuild::solve

@@ -29,6 +29,9 @@ namespace lazybuild::solve {
 /// Steps whose results a step needs: the one that it works on first.
 std::vector<graph::StepId> inputs_of(const graph::Step& step);
 
+/// "[build 2/5] RUN make" without its place, which moves when a line is added above: Record::text.
+std::string text_alone(const std::string& text);
+
 class StepSolver {
   public:
     /// Both outlive it. `stop` is cancelled when nobody wants the plan any more.
@@ -38,6 +41,9 @@ class StepSolver {
     Result<layers::Snapshot> open(graph::StepId id);
     /// What resolve() found.
     Solved solved(graph::StepId id) const;
+    /// Of all that have a layer of their own, in the plan's order; not while any is resolved.
+    /// Errors: those of Records.
+    Result<std::vector<StepRecord>> records() const;
 
     /// Whether a step has made something else than it was resolved to; taken back by asking.
     bool take_changed() { return changed_.exchange(false); }
@@ -47,10 +53,12 @@ class StepSolver {
         // As resolve() leaves it.
         std::vector<codec::Digest> ids;
         std::vector<codec::Digest> keys;  ///< as Solved::record_keys
-        std::optional<codec::Digest> own_layer;
-        codec::Digest key;
-        std::optional<TaskId> task;  ///< the step has been shown
-        RemoteSource remote;         ///< of a git or http step
+        Made made;                        ///< its own layer
+        codec::Digest key;                ///< that it is made under
+        std::vector<StepKey> step_keys;   ///< StepRecord::keys, as far as they were computed
+        std::vector<std::string> names;   ///< Record::files, if they had to be looked at
+        std::optional<TaskId> task;       ///< the step has been shown
+        RemoteSource remote;              ///< of a git or http step
 
         std::mutex opening;                         // guards what follows
         std::unique_ptr<layers::FileSource> files;  ///< of a step that is no file system
@@ -63,19 +71,23 @@ class StepSolver {
     Result<void> resolve_image(graph::StepId id, const graph::ImageStep& image);
     Result<void> resolve_remote(graph::StepId id);
     Result<void> resolve_layer(graph::StepId id);
-    void settle(graph::StepId id, const codec::Digest& key, const Made& made);
+    void settle(StepRequest& request, const Made& made);
     void show(StepRequest& request);
     void report(StepRequest& request, const std::string& why_not_cached);
 
     // Keys.
     Result<layers::FileSource*> source_files(graph::StepId id, StepRequest& request);
     Result<codec::Digest> select(StepRequest& request, const graph::CopyStep& copy);
-    void add_base(KeyText& text, const graph::Step& what) const;
+    void add_base(KeyText& text, StepRequest& request) const;
     Result<void> add_selections(KeyText& text, StepRequest& request, bool contexts_only);
     Result<void> prepare_by_name(StepRequest& request);
     Result<void> prepare_by_content(StepRequest& request);
     Result<std::optional<Made>> look_up(StepRequest& request);
     Result<void> record(StepRequest& request, const Made& made);
+
+    // What is known of steps; step_solver_records.cc.
+    std::vector<std::string> input_names(const graph::Step& what) const;
+    Result<void> complete(StepRecord& record) const;
     std::string why_not_cached(const StepRequest& request);
 
     // Running; step_solver_run.cc.

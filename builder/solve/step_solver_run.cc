@@ -29,7 +29,7 @@ Result<Made> StepSolver::make(StepRequest& request) {
     if (!layer) {
         return fail(std::move(layer).error());
     }
-    const Made made{.layer = (*layer)->id()};
+    const Made made{.layer = (*layer)->id(), .resolution = Resolution::ran, .cache = {}};
     shared_.keep(*made.layer);
     CHECK_OK(record(request, made));
     return made;
@@ -147,7 +147,7 @@ bool StepSolver::lose_unreadable(StepRequest& request, bool& retry) {
     std::set<graph::StepId> below;
     add_inputs(request.step, below);
     for (const graph::StepId id : below) {
-        const std::optional<codec::Digest>& made = states_[id]->own_layer;
+        const std::optional<codec::Digest>& made = states_[id]->made.layer;
         if (made && std::ranges::find(unreadable_layers, *made) != unreadable_layers.end()) {
             retry = true;
             shared_.lose(*made);
@@ -198,12 +198,12 @@ Result<layers::Snapshot> StepSolver::open_locked(graph::StepId id, State& state)
         return snapshot;
     }
     TRY(layers::Snapshot snapshot, open(inputs_of(what).front()));
-    if (!state.own_layer) {
+    if (!state.made.layer) {
         return snapshot;
     }
     layers::LayerPointer layer;
-    if (!shared_.lost(*state.own_layer)) {
-        TRY(layer, shared_.store.find(*state.own_layer));
+    if (!shared_.lost(*state.made.layer)) {
+        TRY(layer, shared_.store.find(*state.made.layer));
     }
     if (layer == nullptr) {
         TRY(layer, make_again(id, state));
@@ -225,7 +225,7 @@ Result<layers::LayerPointer> StepSolver::make_again(graph::StepId id, State& sta
     };
     shared_.flights.forget(state.key);
     auto made = shared_.flights.run(state.key, make_it);
-    const bool same = made && made->layer == state.own_layer;
+    const bool same = made && made->layer == state.made.layer;
     const bool given_up =
         stop_.cancelled() || (!made && made.error().code == std::errc::operation_canceled);
     shared_.progress.end(request.task,
@@ -241,7 +241,8 @@ Result<layers::LayerPointer> StepSolver::make_again(graph::StepId id, State& sta
         return fail(Error{.code = std::errc::resource_unavailable_try_again,
                           .message = request.step.text + " made something else than before"});
     }
-    TRY(layers::LayerPointer layer, shared_.store.find(*state.own_layer));
+    state.made.resolution = Resolution::ran;
+    TRY(layers::LayerPointer layer, shared_.store.find(*state.made.layer));
     if (layer == nullptr) {
         return fail(failure(id, Error{.code = std::errc::io_error,
                                       .message = "the layer that it made is not in the store"}));

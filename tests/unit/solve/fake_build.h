@@ -98,6 +98,15 @@ class FakeStore final : public layers::LayerStore {
         layers_.erase(digest_of(name));
     }
 
+    std::vector<std::string> names() {
+        const std::lock_guard lock(mutex_);
+        std::vector<std::string> names;
+        for (const auto& [id, layer] : layers_) {
+            names.push_back(layer->name());
+        }
+        return names;
+    }
+
     const std::string& root() const override { return root_; }
     Result<std::string> build_directory() override { return root_; }
     Result<layers::LayerPointer> find(const codec::Digest& id) override {
@@ -219,6 +228,48 @@ class FakeRecords final : public Records {
   private:
     std::mutex mutex_;
     std::map<codec::Digest, Record> records_;
+};
+
+/// Records of other builds.
+class FakeImports final : public ImportedRecords {
+  public:
+    std::optional<ImportedRecord> find(const codec::Digest& key) override {
+        const std::lock_guard lock(mutex_);
+        ++finds;
+        const auto found = records_.find(key);
+        return found == records_.end() ? std::nullopt : std::optional(found->second);
+    }
+    std::vector<ImportedRecord> similar(const std::string& text, std::size_t /*max*/) override {
+        return alike([&](const Record& record) { return record.text == text; });
+    }
+    std::vector<ImportedRecord> children(const codec::Digest& base, std::size_t /*max*/) override {
+        return alike([&](const Record& record) { return record.base == base; });
+    }
+    /// All that `records` has, as a cache of that name.
+    void take(Records& records, const std::string& cache, const std::string& no_layer = "") {
+        const auto all = records.all();
+        for (const Record& record : *all) {
+            records_[record.key] = {.record = record, .cache = cache, .no_layer = no_layer};
+        }
+    }
+
+    int finds = 0, explanations = 0;
+
+  private:
+    std::vector<ImportedRecord> alike(const std::function<bool(const Record&)>& wanted) {
+        const std::lock_guard lock(mutex_);
+        ++explanations;
+        std::vector<ImportedRecord> alike;
+        for (const auto& [key, imported] : records_) {
+            if (wanted(imported.record)) {
+                alike.push_back(imported);
+            }
+        }
+        return alike;
+    }
+
+    std::mutex mutex_;
+    std::map<codec::Digest, ImportedRecord> records_;
 };
 
 /// RUN's first argument is its name; what it makes is named "name(base)" unless `results` says
@@ -343,9 +394,12 @@ class FakeBuild {
                 context_files = std::make_unique<FakeSource>(context_content);
                 return context_files.get();
             },
-            .git = [](const graph::GitStep&) -> Result<RemoteSource> { return RemoteSource{}; },
-            .http = [](const graph::HttpStep&) -> Result<RemoteSource> { return RemoteSource{}; },
+            .git = [this](const graph::GitStep&) { return remote(); },
+            .http = [this](const graph::HttpStep&) { return remote(); },
         };
+    }
+    Result<RemoteSource> remote() {
+        return RemoteSource{.identity = "identity", .files = &remote_files};
     }
     Operations operations() {
         return Operations{
@@ -396,6 +450,7 @@ class FakeBuild {
     FakeProgress progress;
     std::string context_content = "main.c";
     std::unique_ptr<FakeSource> context_files;
+    FakeSource remote_files{"a x"};
     std::atomic<int> images_opened = 0, contexts_opened = 0, selected = 0, copied = 0;
     bool claims = false;
     std::unique_ptr<Solver> solver;
