@@ -25,3 +25,10 @@ expect_nothing_left() {
 nothing_left() {
     ! grep -q "$WORK/store" /proc/self/mounts && ! pgrep -f "$WORK/store" >/dev/null
 }
+
+# push_busybox: busybox:1 in the registry, a few users and files besides, and busybox:lazy, its eStargz twin.
+push_busybox() {
+    "$SOURCE/tests/builder/base_image.py" "$WORK/base"
+    push "$WORK/base" latest busybox:1
+    "$LAZYBUILD" convert "oci:$WORK/base:latest" "docker://$REGISTRY/busybox:lazy" --format estargz 2>/dev/null
+}

@@ -6,9 +6,7 @@
 KILLS=${KILLS:-50}
 harness_start
 registry_start
-"$SOURCE/tests/builder/base_image.py" "$WORK/base"
-push "$WORK/base" latest busybox:1
-"$LAZYBUILD" convert "oci:$WORK/base:latest" "docker://$REGISTRY/busybox:lazy" --format estargz 2>/dev/null
+push_busybox
 
 mkdir "$WORK/context"
 head -c 3000000 /dev/urandom >"$WORK/context/data"
