@@ -15,14 +15,10 @@ flock -w 300 9 || die "another download has held $cache/lock for five minutes"
 fetch() {
     local work=$cache/work
     rm -rf "$work"
-    mkdir -p "$work"/{lists/partial,archives/partial}
-    # The machine's own sources, asked for source packages.
-    scripts/image/debian_sources.py bookworm | sed 's/^Types: .*/Types: deb-src/' >"$work/debian.sources"
-    local options=(-qq -o "Dir::Etc::SourceList=$work/debian.sources" -o Dir::Etc::SourceParts=-
-        -o "Dir::State::Lists=$work/lists" -o "Dir::Cache::Archives=$work/archives" -o Dir::Cache::srcpkgcache=
-        -o Dir::Cache::pkgcache= -o APT::Sandbox::User=root)
-    apt-get "${options[@]}" update >&2
-    (cd "$work" && apt-get "${options[@]}" source --download-only --tar-only "$package" >&2)
+    mkdir -p "$work"
+    apt_apart "$work" deb-src
+    apt-get "${APT_APART[@]}" update >&2
+    (cd "$work" && apt-get "${APT_APART[@]}" source --download-only --tar-only "$package" >&2)
     mv "$work"/*.orig.tar.* "$cache"
     rm -rf "$work"
 }

@@ -53,6 +53,16 @@ machine_apt_options() {
     apt-config dump | grep -E '^Acquire::(https?|Check-|Retries)' | grep -v ' "";$' || true
 }
 
+# apt_apart DIRECTORY TYPE: $APT_APART, options for an apt-get that asks this machine's mirrors of bookworm for packages
+# of TYPE (deb, deb-src) and keeps its lists in DIRECTORY, apart from the machine's own.
+apt_apart() {
+    mkdir -p "$1"/{lists/partial,archives/partial}
+    scripts/image/debian_sources.py bookworm | sed "s/^Types: .*/Types: $2/" >"$1/debian.sources"
+    APT_APART=(-qq -o "Dir::Etc::SourceList=$1/debian.sources" -o Dir::Etc::SourceParts=-
+        -o "Dir::State::Lists=$1/lists" -o "Dir::Cache::Archives=$1/archives" -o Dir::Cache::srcpkgcache=
+        -o Dir::Cache::pkgcache= -o APT::Sandbox::User=root)
+}
+
 # build_jobs: as many compilers as there are processors, but no more than the memory carries (1.5 GiB each).
 build_jobs() {
     local by_memory processors

@@ -33,8 +33,8 @@ def member(name, **attributes):
     return info
 
 
-def layer_tar():
-    """The one layer, as an uncompressed tar."""
+def layer_tar(busybox):
+    """The one layer, as an uncompressed tar, around the program `busybox`, which has the applets of ours."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
 
@@ -52,7 +52,7 @@ def layer_tar():
         directory("tmp", 0o1777)
         directory("home")
         directory("home/app", 0o750, 1000, 1001)
-        with open(BUSYBOX, "rb") as file:
+        with open(busybox, "rb") as file:
             regular("bin/busybox", file.read(), 0o755)
         for applet in subprocess.run([BUSYBOX, "--list"], check=True, capture_output=True, text=True).stdout.split():
             if applet != "busybox":
@@ -77,7 +77,7 @@ def gzipped(data):
     return compressor.compress(data) + compressor.flush()
 
 
-def write_layout(directory, onbuild=()):
+def write_layout(directory, onbuild=(), architecture="amd64", busybox=BUSYBOX):
     """An OCI layout with the tag "latest" in `directory`; with ONBUILD triggers when there are some."""
     blobs = os.path.join(directory, "blobs", "sha256")
     os.makedirs(blobs, exist_ok=True)
@@ -88,10 +88,10 @@ def write_layout(directory, onbuild=()):
             file.write(data)
         return {"mediaType": media_type, "digest": "sha256:" + digest, "size": len(data)}
 
-    tar = layer_tar()
+    tar = layer_tar(busybox)
     layer = blob("application/vnd.oci.image.layer.v1.tar+gzip", gzipped(tar))
     config = {
-        "architecture": "amd64",
+        "architecture": architecture,
         "os": "linux",
         "created": "2001-09-09T01:46:40Z",
         "config": dict(CONFIG, OnBuild=list(onbuild)) if onbuild else CONFIG,
@@ -113,4 +113,5 @@ def write_layout(directory, onbuild=()):
 
 
 if __name__ == "__main__":
-    write_layout(sys.argv[1])
+    # base_image.py DIRECTORY [ARCHITECTURE BUSYBOX]
+    write_layout(sys.argv[1], (), *sys.argv[2:])

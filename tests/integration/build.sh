@@ -32,3 +32,24 @@ push_busybox() {
     push "$WORK/base" latest busybox:1
     "$LAZYBUILD" convert "oci:$WORK/base:latest" "docker://$REGISTRY/busybox:lazy" --format estargz 2>/dev/null
 }
+
+# emulator_start: from now until the script ends, programs for arm64 run, also in containers ("F" in the handler's
+# flags). A handler that the machine has stays as it is.
+emulator_start() {
+    local handlers=/proc/sys/fs/binfmt_misc handler=/usr/lib/binfmt.d/qemu-aarch64.conf
+    [ -e "$handler" ] || skip "no $handler: qemu-user-static is not installed"
+    if [ ! -e "$handlers/register" ]; then
+        mount -t binfmt_misc binfmt_misc "$handlers" || skip "this kernel has no binfmt_misc"
+        EMULATOR_MOUNT=$handlers
+    fi
+    [ ! -e "$handlers/qemu-aarch64" ] || return 0
+    cat "$handler" >"$handlers/register" || skip "binfmt_misc takes no handler"
+    EMULATOR=$handlers/qemu-aarch64
+}
+
+emulator_stop() {
+    [ -z "${EMULATOR:-}" ] || echo -1 >"$EMULATOR"
+    [ -z "${EMULATOR_MOUNT:-}" ] || umount "$EMULATOR_MOUNT"
+    EMULATOR=
+    EMULATOR_MOUNT=
+}

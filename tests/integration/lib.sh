@@ -102,6 +102,7 @@ harness_stop() {
     keeper_stop
     proxy_stop
     registry_stop
+    emulator_stop
     [ "$status" = 0 ] || [ "$status" = 77 ] || show_logs
     remove_scratch "$WORK"
     exit "$status"
