@@ -54,6 +54,8 @@ function(lazybuild_add_test)
     else()
         add_executable(test_${ARG_NAME} ${ARG_SOURCES})
         target_link_libraries(test_${ARG_NAME} PRIVATE lazybuild_warnings GTest::gtest_main ${ARG_DEPENDS})
+        # What a test is made of is compiled more often than it is run: this halves its time with the compiler.
+        target_compile_options(test_${ARG_NAME} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O0>)
         add_test(NAME ${ARG_NAME} COMMAND test_${ARG_NAME})
     endif()
     set_tests_properties(${ARG_NAME} PROPERTIES LABELS "${ARG_KIND};${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
