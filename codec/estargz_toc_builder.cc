@@ -13,7 +13,7 @@ namespace lazybuild::codec {
 namespace {
 
 constexpr int kKeepLevel = 1;
-constexpr std::size_t kPieceBytes = 256 << 10;
+constexpr std::size_t kStoredBytes = 256 << 10;
 constexpr std::size_t kCopyBytes = 64 << 10;
 
 /// A ByteSource over the pieces of a store.
@@ -46,11 +46,11 @@ class PieceSource final : public ByteSource {
 
 Result<void> PieceStore::write(ByteView bytes) {
     while (!bytes.empty()) {
-        if (pieces_.empty() || pieces_.back().size() == kPieceBytes) {
-            pieces_.emplace_back().reserve(kPieceBytes);
+        if (pieces_.empty() || pieces_.back().size() == kStoredBytes) {
+            pieces_.emplace_back().reserve(kStoredBytes);
         }
         Bytes& last = pieces_.back();
-        const ByteView now = bytes.first(std::min(bytes.size(), kPieceBytes - last.size()));
+        const ByteView now = bytes.first(std::min(bytes.size(), kStoredBytes - last.size()));
         last.insert(last.end(), now.begin(), now.end());
         bytes = bytes.subspan(now.size());
     }

@@ -89,6 +89,9 @@ struct FileTree {
     std::optional<NodeId> find(std::string_view path) const;
 };
 
+/// Into how large chunks we cut files, as long as nobody asks for others: tree_digest.h.
+inline constexpr std::uint64_t kPieceBytes = 1 << 20;
+
 /// Where payloads lie on a layer's disk (design section 3): each non-empty regular file starts at a
 /// multiple of kDiskAlignment, in the order of the blob (of its first chunk), so that a read of the
 /// disk in order is a read of the blob in order. The disk's size is a multiple of it too.

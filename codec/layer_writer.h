@@ -14,6 +14,7 @@
 #include "base/workers.h"
 #include "codec/byte_budget.h"
 #include "codec/digest.h"
+#include "codec/file_tree.h"
 #include "codec/gzip_member.h"
 #include "codec/oci_descriptor.h"
 
@@ -21,8 +22,8 @@ namespace lazybuild::codec {
 
 /// Each format has its own limits on them: LayerWriter::check.
 struct LayerOptions {
-    int level = kMemberLevelDefault;            ///< of compression
-    std::uint64_t chunk_size_bytes = 1u << 20;  ///< of large files
+    int level = kMemberLevelDefault;               ///< of compression
+    std::uint64_t chunk_size_bytes = kPieceBytes;  ///< of large files
     /// Small files share a compressed member until it holds this much of the tar; at 0 none do.
     std::uint64_t min_chunk_size_bytes = 0;
     std::vector<std::string> prioritized;  ///< paths in the order in which they are needed

@@ -2,6 +2,7 @@
 #include "codec/tree_digest.h"
 
 #include <limits>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -12,7 +13,7 @@
 namespace lazybuild::codec {
 namespace {
 
-constexpr std::string_view kSchema = "lazybuild tree 1";
+constexpr std::string_view kSchema = "lazybuild tree 2";
 constexpr std::size_t kBufferBytes = 64 << 10;
 
 /// Collects small pieces, so that the digest is fed large ones.
@@ -51,7 +52,31 @@ class Writer {
     Sha256 running_;
 };
 
-void write_file(const Node& node, Writer& out) {
+/// What names a regular file's bytes; nullopt when it is cut otherwise.
+std::optional<Digest> name_content(const FileTree& tree, const Node& file) {
+    const std::span chunks = std::span{tree.chunks}.subspan(file.first_chunk, file.chunk_count);
+    const std::uint64_t pieces = file.size_bytes == 0 ? 0 : (file.size_bytes - 1) / kPieceBytes + 1;
+    if (chunks.size() != pieces) {
+        return std::nullopt;
+    }
+    if (pieces == 0) {
+        static const Digest kNothing = sha256({});
+        return kNothing;
+    }
+    if (pieces == 1) {
+        return chunks.front().digest;
+    }
+    Sha256 running;
+    for (const Chunk& chunk : chunks) {
+        if (chunk.file_offset_bytes % kPieceBytes != 0) {
+            return std::nullopt;
+        }
+        running.update(chunk.digest.raw());
+    }
+    return running.finish();
+}
+
+void write_file(const Node& node, const Digest& content, Writer& out) {
     out.tag('f');
     out.number(std::to_underlying(node.type));
     out.number(node.opaque ? 1 : 0);
@@ -63,7 +88,7 @@ void write_file(const Node& node, Writer& out) {
     out.number(node.gid);
     out.number(static_cast<std::uint64_t>(node.mtime_s));
     out.number(node.size_bytes);
-    out.raw(node.content.raw());
+    out.raw(content.raw());
     out.number(node.device_major);
     out.number(node.device_minor);
     out.text(node.link_target);
@@ -76,7 +101,7 @@ void write_file(const Node& node, Writer& out) {
 
 }  // namespace
 
-Digest tree_digest(const FileTree& tree) {
+std::optional<Digest> tree_digest(const FileTree& tree) {
     constexpr std::uint32_t kNotYet = std::numeric_limits<std::uint32_t>::max();
     Writer out;
     out.text(kSchema);
@@ -97,7 +122,13 @@ Digest tree_digest(const FileTree& tree) {
             out.number(first);
         } else {
             first = names;
-            write_file(tree.nodes[step->node], out);
+            const Node& node = tree.nodes[step->node];
+            const std::optional<Digest> content =
+                node.type == FileType::regular ? name_content(tree, node) : Digest{};
+            if (!content) {
+                return std::nullopt;
+            }
+            write_file(node, *content, out);
         }
         ++names;
     }

@@ -111,8 +111,11 @@ Result<std::vector<LayerBlobs::Work>> LayerBlobs::change_contents(const BuiltIma
         contents = {std::move(one)};
     }
     for (LayerContent& content : contents) {
-        Work work{.id = codec::tree_digest(*content.tree), .blob = {}, .content = content};
-        changed.push_back(std::move(work));
+        const std::optional<codec::Digest> id = codec::tree_digest(*content.tree);
+        if (!id) {
+            return fail(invalid("a layer whose files are not cut as those of steps' layers are"));
+        }
+        changed.push_back({.id = *id, .blob = {}, .content = content});
     }
     return changed;
 }

@@ -30,7 +30,7 @@ class Squasher {
     void merge_directory(const FileTree& layer, Pair pair);
     NodeId place(const FileTree& layer, NodeId id, std::optional<NodeId> below);
     NodeId place_directory(const FileTree& layer, NodeId id, std::optional<NodeId> below);
-    NodeId copy(const Node& node);
+    NodeId copy(const FileTree& layer, NodeId id);
     static void take_attributes(Node& to, const Node& from);
 
     FileTree tree_;
@@ -39,11 +39,12 @@ class Squasher {
     std::map<NodeId, NodeId> files_;  // of the layer in work: its hard links stay links
 };
 
-NodeId Squasher::copy(const Node& node) {
-    Node made = node;
+NodeId Squasher::copy(const FileTree& layer, NodeId id) {
+    Node made = layer.nodes[id];
     made.entries.clear();
-    made.first_chunk = 0;
-    made.chunk_count = 0;
+    const auto chunks = layer.chunks.begin() + made.first_chunk;
+    made.first_chunk = static_cast<std::uint32_t>(tree_.chunks.size());
+    tree_.chunks.insert(tree_.chunks.end(), chunks, chunks + made.chunk_count);
     made.disk_offset_bytes += disk_offset_bytes_;
     tree_.nodes.push_back(std::move(made));
     return static_cast<NodeId>(tree_.nodes.size() - 1);
@@ -73,7 +74,7 @@ NodeId Squasher::place_directory(const FileTree& layer, NodeId id, std::optional
             tree_.nodes[merged].opaque = true;
         }
     } else {
-        merged = copy(node);
+        merged = copy(layer, id);
         // What was here (a file, a whiteout) hid what the base may have, and still does.
         tree_.nodes[merged].opaque = node.opaque || below.has_value();
     }
@@ -89,7 +90,7 @@ NodeId Squasher::place(const FileTree& layer, NodeId id, std::optional<NodeId> b
     if (known != files_.end()) {
         return known->second;
     }
-    const NodeId made = copy(layer.nodes[id]);
+    const NodeId made = copy(layer, id);
     files_.emplace(id, made);
     return made;
 }
@@ -117,7 +118,8 @@ void Squasher::merge_directory(const FileTree& layer, Pair pair) {
 }
 
 Result<void> Squasher::add(const FileTree& layer) {
-    if (tree_.nodes.size() + layer.nodes.size() > codec::kLayerEntriesMax) {
+    if (tree_.nodes.size() + layer.nodes.size() > codec::kLayerEntriesMax ||
+        tree_.chunks.size() + layer.chunks.size() > codec::kLayerChunksMax) {
         return fail(over_limit("the squashed layers hold more files than one layer may"));
     }
     disk_offset_bytes_ = tree_.disk_size_bytes;

@@ -9,7 +9,7 @@
 namespace lazybuild::solve {
 namespace {
 
-constexpr std::string_view kSchema = "lazybuild key 1";
+constexpr std::string_view kSchema = "lazybuild key 2";
 
 }  // namespace
 

@@ -3,7 +3,7 @@
 // step's definition (graph/definition.h) and a line for each input. The text is kept with the
 // record, so that a miss can be explained line by line.
 //
-//   lazybuild key 1 <bytes of the definition>
+//   lazybuild key 2 <bytes of the definition>
 //   <definition, as many lines as it has>
 //   base sha256:…           the file system worked on: a chain over its layers' ids
 //   source 0 sha256:…       one that is read: the same

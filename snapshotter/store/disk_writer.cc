@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes are collected into batches, each a run of the disk. A sealed batch is written with one call
-// and its files are hashed side by side. Digests are put into the tree at the end, because the tree
-// is what is built first.
+// Bytes are collected into batches, each a run of the disk with whole pieces of files in it. A
+// sealed batch is written with one call and its pieces are hashed side by side; a file of several
+// pieces is hashed as a whole beside that. Digests are put into the tree at the end, because the
+// tree is what is built first.
 #include "snapshotter/store/disk_writer.h"
 
 #include <fcntl.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "base/file.h"
@@ -23,8 +25,21 @@ namespace {
 
 constexpr std::size_t kBatchBytes = 2 << 20;
 constexpr std::size_t kBatchesMax = 6;
-// Files of at least this size are hashed as a stream, the others many at once.
-constexpr std::uint64_t kLargeFileBytes = 1 << 20;
+static_assert(kBatchBytes >= codec::kPieceBytes);
+static_assert(codec::kPieceBytes % codec::kDiskAlignment == 0);
+
+std::vector<codec::Chunk> cut(std::uint64_t size_bytes, std::uint64_t disk_offset_bytes) {
+    std::vector<codec::Chunk> chunks;
+    chunks.reserve(size_bytes / codec::kPieceBytes + 1);
+    for (std::uint64_t at = 0; at < size_bytes; at += codec::kPieceBytes) {
+        const std::uint64_t piece_bytes = std::min(codec::kPieceBytes, size_bytes - at);
+        chunks.push_back({.file_offset_bytes = at,
+                          .size_bytes = piece_bytes,
+                          .blob_offset_bytes = disk_offset_bytes + at,
+                          .blob_size_bytes = piece_bytes});
+    }
+    return chunks;
+}
 
 }  // namespace
 
@@ -56,68 +71,70 @@ Result<void> DiskWriter::begin(codec::LayerEntry entry) {
     if (!file) {
         return builder_.add(std::move(entry));
     }
-    entry.chunks.push_back({.size_bytes = size_bytes,
-                            .blob_offset_bytes = disk_end_bytes_,
-                            .blob_size_bytes = size_bytes});
-    CHECK_OK(builder_.add(std::move(entry)));
-    const std::uint64_t begin_bytes = align_up(open_.bytes.size(), codec::kDiskAlignment);
-    if (size_bytes < kLargeFileBytes && begin_bytes + size_bytes > kBatchBytes) {
-        CHECK_OK(seal());
+    if (size_bytes / codec::kPieceBytes > codec::kLayerChunksMax) {
+        return fail(over_limit(fmt::format("\"{}\" of {} bytes", entry.path, size_bytes)));
     }
-    files_.push_back({.disk_offset_bytes = disk_end_bytes_});
+    entry.chunks = cut(size_bytes, disk_end_bytes_);
+    CHECK_OK(builder_.add(std::move(entry)));
+    files_.push_back({.disk_offset_bytes = disk_end_bytes_, .first_digest = digests_.size()});
     disk_end_bytes_ += codec::kDiskAlignment * ((size_bytes - 1) / codec::kDiskAlignment + 1);
     file_size_bytes_ = size_bytes;
     file_rest_bytes_ = size_bytes;
-    // The gap behind the file before: zeros that cost no block.
-    open_.bytes.resize(align_up(open_.bytes.size(), codec::kDiskAlignment));
-    return {};
-}
-
-std::uint64_t DiskWriter::room() const {
-    return kBatchBytes - std::min(kBatchBytes, open_.bytes.size());
+    return begin_piece();
 }
 
 Result<void> DiskWriter::payload(ByteView bytes) {
     if (bytes.size() > file_rest_bytes_) {
         return fail(invalid("a file has more bytes than its entry says"));
     }
-    const bool large = file_size_bytes_ >= kLargeFileBytes;
-    if (large) {
+    if (file_size_bytes_ > codec::kPieceBytes) {
         large_file_.update(bytes);
     }
     while (!bytes.empty()) {
-        if (room() == 0) {
-            CHECK_OK(seal());
-        }
-        const std::size_t count = std::min<std::uint64_t>(bytes.size(), room());
+        const std::size_t count = std::min<std::uint64_t>(bytes.size(), piece_rest_bytes_);
         const auto end = bytes.begin() + static_cast<std::ptrdiff_t>(count);
         open_.bytes.insert(open_.bytes.end(), bytes.begin(), end);
         bytes = bytes.subspan(count);
         file_rest_bytes_ -= count;
-        if (file_rest_bytes_ == 0) {
-            CHECK_OK(end_file());
+        piece_rest_bytes_ -= count;
+        if (piece_rest_bytes_ == 0) {
+            CHECK_OK(end_piece());
         }
     }
     return {};
 }
 
-Result<void> DiskWriter::end_file() {
-    if (file_size_bytes_ >= kLargeFileBytes) {
-        files_.back().content = large_file_.finish();
-        return {};
+/// Of the file whose rest is to come: all of the piece will be in one batch.
+Result<void> DiskWriter::begin_piece() {
+    piece_rest_bytes_ = std::min(file_rest_bytes_, codec::kPieceBytes);
+    if (align_up(open_.bytes.size(), codec::kDiskAlignment) + piece_rest_bytes_ > kBatchBytes) {
+        CHECK_OK(seal());
     }
-    open_.parts.push_back({.file = files_.size() - 1,
-                           .begin_bytes = open_.bytes.size() - file_size_bytes_,
-                           .size_bytes = file_size_bytes_});
+    // The gap behind the file before: zeros that cost no block.
+    open_.bytes.resize(align_up(open_.bytes.size(), codec::kDiskAlignment));
+    piece_begin_bytes_ = open_.bytes.size();
     return {};
 }
 
-// The next batch begins where this one ends, or at the next file.
+Result<void> DiskWriter::end_piece() {
+    open_.parts.push_back({.digest = digests_.size(),
+                           .begin_bytes = piece_begin_bytes_,
+                           .size_bytes = open_.bytes.size() - piece_begin_bytes_});
+    digests_.emplace_back();
+    if (file_rest_bytes_ > 0) {
+        return begin_piece();
+    }
+    if (file_size_bytes_ > codec::kPieceBytes) {
+        digests_.push_back(large_file_.finish());
+    }
+    return {};
+}
+
+// The next batch begins at the next piece.
 Result<void> DiskWriter::seal() {
     Batch batch = std::exchange(open_, Batch{});
-    const std::uint64_t end_bytes = batch.disk_offset_bytes + batch.bytes.size();
     open_.disk_offset_bytes =
-        file_rest_bytes_ > 0 ? end_bytes : align_up(end_bytes, codec::kDiskAlignment);
+        align_up(batch.disk_offset_bytes + batch.bytes.size(), codec::kDiskAlignment);
     if (batch.bytes.empty()) {
         return {};
     }
@@ -133,9 +150,9 @@ DiskWriter::Hashed DiskWriter::carry_out(const Batch& batch, int disk) {
     for (const Part& part : batch.parts) {
         messages.push_back(ByteView{batch.bytes}.subspan(part.begin_bytes, part.size_bytes));
     }
-    Hashed hashed{.parts = batch.parts, .contents = {}, .written = {}};
-    hashed.contents.resize(messages.size());
-    codec::sha256_each(messages, hashed.contents);
+    Hashed hashed{.parts = batch.parts, .digests = {}, .written = {}};
+    hashed.digests.resize(messages.size());
+    codec::sha256_each(messages, hashed.digests);
     hashed.written = pwrite_all(disk, batch.bytes, batch.disk_offset_bytes);
     return hashed;
 }
@@ -148,7 +165,7 @@ Result<void> DiskWriter::collect(std::size_t batches_max) {
             return fail(std::move(hashed.written).error().context(disk_path(directory_)));
         }
         for (std::size_t i = 0; i < hashed.parts.size(); ++i) {
-            files_[hashed.parts[i].file].content = hashed.contents[i];
+            digests_[hashed.parts[i].digest] = hashed.digests[i];
         }
     }
     return {};
@@ -163,13 +180,17 @@ Result<std::shared_ptr<codec::FileTree>> DiskWriter::finish_tree() {
         if (node.chunk_count == 0) {
             continue;
         }
-        codec::Chunk& chunk = tree->chunks[node.first_chunk];
+        const std::span chunks =
+            std::span{tree->chunks}.subspan(node.first_chunk, node.chunk_count);
+        node.disk_offset_bytes = chunks.front().blob_offset_bytes;
         const auto file =
-            std::ranges::lower_bound(files_, chunk.blob_offset_bytes, {}, &File::disk_offset_bytes);
-        ASSERT(file != files_.end() && file->disk_offset_bytes == chunk.blob_offset_bytes);
-        chunk.digest = file->content;
-        node.content = file->content;
-        node.disk_offset_bytes = chunk.blob_offset_bytes;
+            std::ranges::lower_bound(files_, node.disk_offset_bytes, {}, &File::disk_offset_bytes);
+        ASSERT(file != files_.end() && file->disk_offset_bytes == node.disk_offset_bytes);
+        auto digest = digests_.begin() + static_cast<std::ptrdiff_t>(file->first_digest);
+        node.content = chunks.size() == 1 ? *digest : digest[node.chunk_count];
+        for (codec::Chunk& chunk : chunks) {
+            chunk.digest = *digest++;
+        }
     }
     tree->disk_size_bytes = disk_end_bytes_;
     return tree;
@@ -185,7 +206,9 @@ Result<WrittenDisk> DiskWriter::finish(const DiskWriterOptions& options) {
     if (::ftruncate(disk_.get(), static_cast<off_t>(disk_end_bytes_)) != 0) {
         return fail(errno_error("ftruncate " + disk_path(directory_)));
     }
-    WrittenDisk written{.tree = tree, .tree_digest = codec::tree_digest(*tree)};
+    const std::optional<codec::Digest> digest = codec::tree_digest(*tree);
+    ASSERT(digest);  // each file is cut into pieces
+    WrittenDisk written{.tree = tree, .tree_digest = *digest};
     CHECK_OK(
         write_metadata(*tree, options.identity.value_or(written.tree_digest), options.durable));
     if (options.durable) {

@@ -26,7 +26,8 @@ namespace lazybuild::store {
 
 /// A layer that DiskWriter has written.
 struct WrittenDisk {
-    /// Each file is one chunk: blob_offset_bytes is its place on the disk, digest its content's.
+    /// Files are cut into chunks of codec::kPieceBytes: blob_offset_bytes is a chunk's place on the
+    /// disk. Node::content is each whole file's.
     std::shared_ptr<const codec::FileTree> tree;
     codec::Digest tree_digest;  ///< codec::tree_digest of it
 };
@@ -63,14 +64,15 @@ class DiskWriter {
   private:
     struct File {
         std::uint64_t disk_offset_bytes = 0;
-        codec::Digest content;
+        std::size_t first_digest = 0;  // of digests_
     };
+    /// A piece of a file (codec::kPieceBytes), which most files have one of.
     struct Part {
-        std::size_t file = 0;  // of files_
+        std::size_t digest = 0;  // of digests_
         std::size_t begin_bytes = 0;
         std::size_t size_bytes = 0;
     };
-    /// A run of the disk, and the whole files in it.
+    /// A run of the disk, and the whole pieces in it.
     struct Batch {
         std::uint64_t disk_offset_bytes = 0;
         Bytes bytes;
@@ -78,14 +80,14 @@ class DiskWriter {
     };
     struct Hashed {
         std::vector<Part> parts;
-        std::vector<codec::Digest> contents;  // of the parts
+        std::vector<codec::Digest> digests;  // of the parts
         Result<void> written;
     };
 
     DiskWriter(std::string directory, Fd disk, Workers& workers);
 
-    std::uint64_t room() const;
-    Result<void> end_file();
+    Result<void> begin_piece();
+    Result<void> end_piece();
     Result<void> seal();
     Result<void> collect(std::size_t batches_max);
     static Hashed carry_out(const Batch& batch, int disk);
@@ -96,12 +98,16 @@ class DiskWriter {
     const std::string directory_;
     const Fd disk_;
     codec::FileTreeBuilder builder_;
-    std::vector<File> files_;           // in the order of the disk
+    std::vector<File> files_;  // in the order of the disk
+    /// Of the pieces of each file; behind those of a file with several, that of the whole file.
+    std::vector<codec::Digest> digests_;
     std::uint64_t disk_end_bytes_ = 0;  // of the files whose entries have come
     std::uint64_t file_size_bytes_ = 0;
     std::uint64_t file_rest_bytes_ = 0;
+    std::size_t piece_begin_bytes_ = 0;  // in open_
+    std::uint64_t piece_rest_bytes_ = 0;
     Batch open_;
-    codec::StrandDigest large_file_;  // a file that one batch does not hold
+    codec::StrandDigest large_file_;  // one of several pieces
     codec::OrderedJobs<Hashed> batches_;
 };
 

@@ -27,6 +27,12 @@ LayerEntry with_content(LayerEntry entry, char content) {
     return entry;
 }
 
+Digest digest_of(const FileTree& tree) {
+    const auto digest = tree_digest(tree);
+    EXPECT_TRUE(digest);
+    return digest.value_or(Digest{});
+}
+
 std::vector<LayerEntry> sample() {
     LayerEntry attributed = with_content(file("a/file", 10, 100), 'x');
     attributed.xattrs = {{.name = "user.a", .value = "1"}, {.name = "user.b", .value = "2"}};
@@ -43,7 +49,7 @@ std::vector<LayerEntry> sample() {
 
 TEST(TreeDigest, does_not_depend_on_the_order_or_the_place_of_files) {
     std::vector<LayerEntry> entries = sample();
-    const Digest expected = tree_digest(build(entries));
+    const Digest expected = digest_of(build(entries));
     std::swap(entries[1], entries[4]);
     std::swap(entries[0], entries[5]);
     entries[4].chunks.front().blob_offset_bytes = 7000;
@@ -51,15 +57,49 @@ TEST(TreeDigest, does_not_depend_on_the_order_or_the_place_of_files) {
     EXPECT_NE(entries[0].path, "a");
     // "a" before what is in it, as before: nothing is synthesised.
     std::swap(entries[0], entries[5]);
-    EXPECT_EQ(tree_digest(build(std::move(entries))), expected);
+    EXPECT_EQ(digest_of(build(std::move(entries))), expected);
 }
 
-TEST(TreeDigest, does_not_depend_on_how_a_file_is_cut) {
-    LayerEntry cut = file("b", 20);
-    cut.chunks = {{.size_bytes = 12, .blob_offset_bytes = 1, .digest = sha256(as_bytes("1"))},
-                  {.file_offset_bytes = 12, .size_bytes = 8, .blob_offset_bytes = 2}};
-    cut.content = sha256(as_bytes("y"));
-    EXPECT_EQ(tree_digest(build({cut})), tree_digest(build({with_content(file("b", 20, 9), 'y')})));
+LayerEntry cut(std::uint64_t size_bytes, const std::vector<std::uint64_t>& chunk_bytes) {
+    LayerEntry entry = file("b", size_bytes);
+    entry.chunks.clear();
+    std::uint64_t end_bytes = 0;
+    for (const std::uint64_t chunk : chunk_bytes) {
+        entry.chunks.push_back({.file_offset_bytes = end_bytes,
+                                .size_bytes = chunk,
+                                .blob_offset_bytes = end_bytes,
+                                .digest = sha256(as_bytes(std::to_string(end_bytes)))});
+        end_bytes += chunk;
+    }
+    entry.content = sha256(as_bytes("a claim"));
+    return entry;
+}
+
+TEST(TreeDigest, names_a_large_file_by_its_pieces_and_not_by_a_claim) {
+    const LayerEntry large = cut(2 * kPieceBytes + 1, {kPieceBytes, kPieceBytes, 1});
+    const Digest expected = digest_of(build({large}));
+    LayerEntry changed = large;
+    changed.content = sha256(as_bytes("another claim"));
+    EXPECT_EQ(digest_of(build({changed})), expected);
+    changed = large;
+    changed.chunks[2].digest = sha256(as_bytes("another piece"));
+    EXPECT_NE(digest_of(build({changed})), expected);
+    changed = large;
+    std::swap(changed.chunks[0].digest, changed.chunks[1].digest);
+    EXPECT_NE(digest_of(build({changed})), expected);
+}
+
+TEST(TreeDigest, has_none_for_files_that_are_cut_otherwise) {
+    const auto digest = [](const LayerEntry& entry) { return tree_digest(build({entry})); };
+    EXPECT_TRUE(digest(cut(kPieceBytes, {kPieceBytes})));
+    EXPECT_FALSE(digest(cut(20, {12, 8})));
+    EXPECT_FALSE(digest(cut(kPieceBytes + 1, {kPieceBytes + 1})));
+    EXPECT_FALSE(digest(cut(kPieceBytes + 1, {kPieceBytes - 1, 2})));
+    EXPECT_FALSE(digest(cut(kPieceBytes + 1, {1, kPieceBytes})));
+    EXPECT_FALSE(digest(cut(2 * kPieceBytes, {kPieceBytes, kPieceBytes - 1, 1})));
+    FileTree bare = build({file("b", 20)});
+    bare.nodes[*bare.find("b")].chunk_count = 0;
+    EXPECT_FALSE(tree_digest(bare));
 }
 
 TEST(TreeDigest, is_another_for_every_thing_that_a_layer_says) {
@@ -89,17 +129,17 @@ TEST(TreeDigest, is_another_for_every_thing_that_a_layer_says) {
         [](auto& entries) { entries.pop_back(); },
         [](auto& entries) { entries.push_back(directory("./")); },
     };
-    std::set<Digest> seen{tree_digest(build(sample()))};
+    std::set<Digest> seen{digest_of(build(sample()))};
     for (std::size_t i = 0; i < changes.size(); ++i) {
         std::vector<LayerEntry> entries = sample();
         changes[i](entries);
-        EXPECT_TRUE(seen.insert(tree_digest(build(std::move(entries)))).second) << i;
+        EXPECT_TRUE(seen.insert(digest_of(build(std::move(entries)))).second) << i;
     }
 }
 
 TEST(TreeDigest, is_the_same_in_every_version_of_the_program) {
-    EXPECT_EQ(tree_digest(build(sample())).hex(),
-              "ac53b8d66af17ce74e9b4431b3362920c2b0dc8e11972f1a536dc73a96d77a2e");
+    EXPECT_EQ(digest_of(build(sample())).hex(),
+              "3dd821d2cb7436343c6c8f085e5f7e9de53e47295553fca50f2bb5eeac71ee7d");
 }
 
 TEST(TreeWalk, visits_names_by_path_and_leaves_directories_after_what_is_in_them) {

@@ -7,13 +7,19 @@
 #include <filesystem>
 #include <optional>
 #include <semaphore>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "codec/estargz_footer.h"
+#include "codec/estargz_toc.h"
+#include "codec/estargz_writer.h"
 #include "codec/sha256.h"
+#include "codec/tar.h"
 #include "codec/tree_digest.h"
 #include "codec/tree_index.h"
+#include "codec/tree_tar.h"
 #include "snapshotter/io/pool.h"
 #include "tests/support/temp_dir.h"
 
@@ -110,6 +116,103 @@ TEST_F(DiskWriterTest, lays_files_out_as_every_other_layer_does) {
     for (codec::NodeId id = 0; id < again.nodes.size(); ++id) {
         EXPECT_EQ(again.nodes[id].disk_offset_bytes, written->tree->nodes[id].disk_offset_bytes);
     }
+}
+
+TEST_F(DiskWriterTest, cuts_large_files_into_pieces_with_digests) {
+    CallerWorkers workers;
+    const std::vector<Sample> samples = many();
+    const auto written = write(samples, 1 << 16, workers);
+    ASSERT_TRUE(written) << written.error().message;
+    const codec::FileTree& tree = *written->tree;
+    for (const Sample& sample : samples) {
+        const codec::Node& node = tree.nodes[*tree.find(sample.entry.path)];
+        const ByteView content = as_bytes(sample.content);
+        std::uint64_t end_bytes = 0;
+        for (std::uint32_t i = 0; i < node.chunk_count; ++i) {
+            const codec::Chunk& chunk = tree.chunks[node.first_chunk + i];
+            EXPECT_EQ(chunk.file_offset_bytes, end_bytes);
+            EXPECT_EQ(chunk.blob_offset_bytes, node.disk_offset_bytes + end_bytes);
+            EXPECT_EQ(chunk.size_bytes, std::min(codec::kPieceBytes, content.size() - end_bytes));
+            EXPECT_EQ(chunk.digest, codec::sha256(content.subspan(end_bytes, chunk.size_bytes)));
+            end_bytes += chunk.size_bytes;
+        }
+        EXPECT_EQ(end_bytes, content.size()) << sample.entry.path;
+    }
+}
+
+/// Of every kind, with what each may have.
+std::vector<Sample> everything() {
+    std::vector<Sample> samples = many();
+    const auto add = [&samples](LayerEntry entry) { samples.push_back({std::move(entry), ""}); };
+    add({.type = FileType::directory, .path = "./", .mode = 0755, .mtime_s = 77});
+    add({.type = FileType::directory, .path = "d", .mode = 02755, .uid = 5, .mtime_s = 1});
+    samples.push_back(file("d/sparse", std::string(3'500'000, '\0')));
+    samples.back().content[2'000'000] = 'x';
+    samples.back().entry.mtime_s = 5'000'000'000;
+    samples.push_back(file("d/tool", text(1'500'000, 9)));
+    LayerEntry& tool = samples.back().entry;
+    tool.mode = 04755;
+    tool.uid = 3'000'000;
+    tool.xattrs = {{.name = "security.capability", .value = std::string("\1\0\2", 3)},
+                   {.name = "user.note", .value = "x"}};
+    LayerEntry link = tool;
+    link.kind = LayerEntry::Kind::hardlink;
+    link.path = "a-second-name";
+    link.link_target = "d/tool";
+    link.size_bytes = 0;
+    add(link);
+    add({.type = FileType::symlink, .path = "link", .mode = 0777, .link_target = "d/tool"});
+    add({.type = FileType::character, .path = "c", .device_major = 1, .device_minor = 300});
+    add({.type = FileType::fifo, .path = "fifo", .mode = 0600, .mtime_s = -5});
+    add({.path = "made/.wh.gone", .mode = 0644});
+    add({.path = "made/without/.wh..wh..opq", .mode = 0644});
+    add({.path = "d/not-\xff-utf-8", .mode = 0644});
+    return samples;
+}
+
+Bytes tar_of(const WrittenDisk& written, const std::string& disk) {
+    MemorySink tar;
+    const MemoryAccess bytes{as_bytes(disk)};
+    EXPECT_TRUE(codec::write_tree_tar(
+        *written.tree,
+        [&bytes](std::uint64_t offset, MutableByteView out) { return bytes.read_at(offset, out); },
+        {}, tar));
+    return std::move(tar).take();
+}
+
+// What lets a layer that was exported be known again: from its index alone, and from all of it.
+TEST_F(DiskWriterTest, gives_the_digest_that_an_estargz_of_the_layer_proves) {
+    io::Pool workers(2);
+    const auto written = write(everything(), 1 << 16, workers);
+    ASSERT_TRUE(written) << written.error().message;
+    const Bytes tar = tar_of(*written, temp_.read("layer/disk"));
+
+    MemorySink blob;
+    const auto made = codec::write_estargz(MemoryAccess{tar}, {}, blob);
+    ASSERT_TRUE(made) << made.error().message;
+    const ByteView bytes = blob.bytes();
+    const auto footer = codec::find_estargz_footer(bytes.last(codec::kEstargzFooterBytesMax));
+    ASSERT_TRUE(footer && *footer);
+    const std::uint64_t toc_offset = (*footer)->toc_offset_bytes;
+    const auto toc = codec::read_toc(
+        bytes.first(bytes.size() - (*footer)->footer_size_bytes).subspan(toc_offset), toc_offset,
+        made->toc);
+    ASSERT_TRUE(toc) << toc.error().message;
+    EXPECT_EQ(codec::tree_digest(toc->tree), written->tree_digest);
+
+    std::vector<Sample> again;
+    MemorySource source{tar};
+    codec::TarReader reader{source};
+    for (auto entry = reader.next(); entry && *entry; entry = reader.next()) {
+        again.push_back({(*entry)->entry, std::string((*entry)->entry.size_bytes, '\0')});
+        const auto content = std::as_writable_bytes(std::span{again.back().content});
+        for (std::size_t at = 0; at < content.size();) {
+            at += reader.read_payload(content.subspan(at)).value_or(0);
+        }
+    }
+    const auto unpacked = write(again, 1 << 16, workers);
+    ASSERT_TRUE(unpacked) << unpacked.error().message;
+    EXPECT_EQ(unpacked->tree_digest, written->tree_digest);
 }
 
 TEST_F(DiskWriterTest, keeps_the_index_and_the_image_beside_the_disk) {
