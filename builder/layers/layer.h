@@ -29,6 +29,7 @@ struct LayerBlob {
     Compression compression = Compression::gzip;
     int level = -1;          ///< of what we wrote ourselves; -1 when not known
     bool from_base = false;  ///< a registry has it: origins say where
+    bool imported = false;   ///< a cache is said to have it: origins say where
 };
 
 class Layer {

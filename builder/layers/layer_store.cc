@@ -51,6 +51,10 @@ class OpenStore final : public LayerStore {
     Result<std::string> build_directory() override;
 
     Result<LayerPointer> find(const codec::Digest& id) override { return layers_.find(id); }
+    Result<void> import_layers(std::shared_ptr<image::ImageSource> /*source*/,
+                               const std::vector<ImportedLayer>& /*layers*/) override {
+        return fail(Error{.code = std::errc::not_supported, .message = "import of layers"});
+    }
     Result<std::unique_ptr<LayerMaker>> make_layer() override;
     Result<Snapshot> open_image(std::shared_ptr<image::ImageSource> source,
                                 const image::ImageDocument& manifest,

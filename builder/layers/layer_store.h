@@ -45,6 +45,12 @@ class LayerMaker {
     virtual Result<LayerPointer> finish() = 0;
 };
 
+/// A layer that a step has made elsewhere, and a blob that is said to hold it.
+struct ImportedLayer {
+    codec::Digest id;  ///< codec::tree_digest of its tree
+    LayerBlob blob;    ///< diff_id: zeros when nobody says it
+};
+
 /// Where a snapshot is to be seen.
 struct SnapshotMount {
     std::string target;  ///< an existing directory
@@ -95,8 +101,17 @@ class LayerStore {
     /// A directory of this build, made; removed when the store is closed.
     virtual Result<std::string> build_directory() = 0;
 
-    /// Layers that steps have made; nullptr: not known, or no longer here.
+    /// Layers that steps have made; nullptr: not known, or no longer here. One that is not here is
+    /// opened from the blobs that import_layers told of: lazily when the blob has an index, else
+    /// unpacked in one pass and kept. It is returned only when its tree has the digest `id`. A blob
+    /// that cannot be had, or holds something else, is said once on the console, and not asked
+    /// again. Not on the reactor's thread. Errors: also operation_canceled.
     virtual Result<LayerPointer> find(const codec::Digest& id) = 0;
+    /// Makes layers known, to this process alone. Nothing is fetched. The store keeps `source`,
+    /// whose name() messages have; what is remembered for later is where the blobs are. Blobs of
+    /// one layer are tried in the order in which they were told. Threads: any.
+    virtual Result<void> import_layers(std::shared_ptr<image::ImageSource> source,
+                                       const std::vector<ImportedLayer>& layers) = 0;
     virtual Result<std::unique_ptr<LayerMaker>> make_layer() = 0;
 
     /// The layers of an image: lazy ones by their index, others unpacked in one pass each, all at
@@ -106,7 +121,8 @@ class LayerStore {
                                         const image::ImageDocument& manifest,
                                         const image::ConfigDocument& config) = 0;
 
-    /// Blobs of a layer, those of bases included.
+    /// Blobs of a layer, those of bases and of imported layers included: these are last, and may
+    /// hold something else until find() has opened the layer.
     virtual Result<std::vector<LayerBlob>> blobs(const codec::Digest& layer) = 0;
     virtual Result<void> add_blob(const codec::Digest& layer, const LayerBlob& blob) = 0;
     /// Where a blob can be had again.

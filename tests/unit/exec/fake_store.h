@@ -58,6 +58,10 @@ class FakeStore final : public layers::LayerStore {
     const std::string& root() const override { return directory_; }
     Result<std::string> build_directory() override { return directory_ + "/build"; }
     Result<layers::LayerPointer> find(const codec::Digest&) override { return nullptr; }
+    Result<void> import_layers(std::shared_ptr<image::ImageSource> /*source*/,
+                               const std::vector<layers::ImportedLayer>& /*layers*/) override {
+        return {};
+    }
     Result<std::unique_ptr<layers::LayerMaker>> make_layer() override;
     Result<layers::Snapshot> open_image(std::shared_ptr<image::ImageSource>,
                                         const image::ImageDocument&,

@@ -35,6 +35,10 @@ class FakeStore final : public layers::LayerStore {
     const std::string& root() const override { return root_; }
     Result<std::string> build_directory() override { return root_ + "/build"; }
     Result<layers::LayerPointer> find(const codec::Digest& /*id*/) override { return nullptr; }
+    Result<void> import_layers(std::shared_ptr<image::ImageSource> /*source*/,
+                               const std::vector<layers::ImportedLayer>& /*layers*/) override {
+        return {};
+    }
     Result<std::unique_ptr<layers::LayerMaker>> make_layer() override { return not_here(); }
     Result<layers::Snapshot> open_image(std::shared_ptr<image::ImageSource> /*source*/,
                                         const image::ImageDocument& /*manifest*/,

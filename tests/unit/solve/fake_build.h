@@ -115,6 +115,10 @@ class FakeStore final : public layers::LayerStore {
         const auto found = layers_.find(id);
         return found == layers_.end() ? nullptr : found->second;
     }
+    Result<void> import_layers(std::shared_ptr<image::ImageSource> /*source*/,
+                               const std::vector<layers::ImportedLayer>& /*layers*/) override {
+        return {};
+    }
     Result<std::unique_ptr<layers::LayerMaker>> make_layer() override {
         return std::make_unique<Maker>(*this);
     }
