@@ -101,8 +101,10 @@ harness_stop() {
     snapshotter_end INT || { say "FAIL: lazy-snapshotter ended with exit code $?" && status=1; }
     keeper_stop
     proxy_stop
+    link_stop
     registry_stop
     emulator_stop
+    other_registry_stop
     [ "$status" = 0 ] || [ "$status" = 77 ] || show_logs
     remove_scratch "$WORK"
     exit "$status"

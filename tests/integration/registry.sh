@@ -9,24 +9,43 @@ free_port() {
 # registry_start: sets $REGISTRY. A second call after registry_stop keeps the port and the content.
 registry_start() {
     REGISTRY=${REGISTRY:-127.0.0.1:$(free_port)}
-    mkdir -p "$WORK/registry"
-    cat >"$WORK/registry.yml" <<CONFIG
+    serve_registry "$WORK/registry" "$REGISTRY"
+    REGISTRY_PID=$!
+    wait_until 15 curl -fsS "http://$REGISTRY/v2/" || fail "docker-registry did not start: see $WORK/registry.log"
+}
+
+# other_registry_start: sets $OTHER_REGISTRY, another one with content of its own.
+other_registry_start() {
+    OTHER_REGISTRY=${OTHER_REGISTRY:-127.0.0.1:$(free_port)}
+    serve_registry "$WORK/other-registry" "$OTHER_REGISTRY"
+    OTHER_REGISTRY_PID=$!
+    wait_until 15 curl -fsS "http://$OTHER_REGISTRY/v2/" || fail "docker-registry did not start: see its log in $WORK"
+}
+
+# serve_registry DIRECTORY ADDRESS: in the background; its access log is DIRECTORY.log.
+serve_registry() {
+    mkdir -p "$1"
+    cat >"$1.yml" <<CONFIG
 version: 0.1
 log: {level: info, formatter: json, accesslog: {disabled: true}}
 storage:
-  filesystem: {rootdirectory: $WORK/registry}
+  filesystem: {rootdirectory: $1}
   delete: {enabled: true}
-http: {addr: $REGISTRY}
+http: {addr: $2}
 CONFIG
-    docker-registry serve "$WORK/registry.yml" >>"$WORK/registry.log" 2>&1 &
-    REGISTRY_PID=$!
-    wait_until 15 curl -fsS "http://$REGISTRY/v2/" || fail "docker-registry did not start: see $WORK/registry.log"
+    docker-registry serve "$1.yml" >>"$1.log" 2>&1 &
 }
 
 registry_stop() {
     [ -n "${REGISTRY_PID:-}" ] || return 0
     stop_process "$REGISTRY_PID"
     REGISTRY_PID=
+}
+
+other_registry_stop() {
+    [ -n "${OTHER_REGISTRY_PID:-}" ] || return 0
+    stop_process "$OTHER_REGISTRY_PID"
+    OTHER_REGISTRY_PID=
 }
 
 # push LAYOUT TAG REPOSITORY:TAG: puts an image of an OCI layout into the registry, as it is.
@@ -80,4 +99,36 @@ proxy_stop() {
     [ -n "${PROXY_PID:-}" ] || return 0
     stop_process "$PROXY_PID"
     PROXY_PID=
+}
+
+# link_start FLAGS…: $LINK, the registry by way of registry_proxy.py with these flags; what it does is in $LINKED.
+link_start() {
+    LINK=127.0.0.1:$(free_port)
+    LINKED=$WORK/link
+    mkdir -p "$LINKED"
+    "$INTEGRATION/registry_proxy.py" "${LINK#*:}" "${REGISTRY#*:}" "$LINKED" "$@" 2>>"$WORK/link.log" &
+    LINK_PID=$!
+    wait_until 15 curl -sS "http://$LINK/v2/" || fail "the proxy did not start: see $WORK/link.log"
+}
+
+link_stop() {
+    [ -n "${LINK_PID:-}" ] || return 0
+    stop_process "$LINK_PID"
+    LINK_PID=
+}
+
+# linked [JQ FILTER]: requests that went over the link, as JSON lines: begin, end, method, path, status, sent, received.
+linked() {
+    jq -c "select(${1:-true})" "$LINKED/proxied.jsonl"
+}
+
+# forget_linked: the next figures begin here.
+forget_linked() {
+    : >"$LINKED/proxied.jsonl"
+}
+
+# inject JSON: the faults of the link from now on; [] for none.
+inject() {
+    printf '%s\n' "$1" >"$LINKED/faults.new"
+    mv "$LINKED/faults.new" "$LINKED/faults.json"
 }
