@@ -73,10 +73,11 @@ JsonDocument::JsonDocument(JsonDocument&&) noexcept = default;
 JsonDocument& JsonDocument::operator=(JsonDocument&&) noexcept = default;
 JsonDocument::~JsonDocument() = default;
 
-Result<JsonDocument> JsonDocument::parse(ByteView text, std::string_view name) {
-    if (text.size() > kJsonDocumentBytesMax) {
+Result<JsonDocument> JsonDocument::parse(ByteView text, std::string_view name,
+                                         std::size_t limit_bytes) {
+    if (text.size() > limit_bytes) {
         return fail(over_limit(fmt::format("{}: {} bytes, more than the {} that are allowed", name,
-                                           text.size(), kJsonDocumentBytesMax)));
+                                           text.size(), limit_bytes)));
     }
     const std::string_view characters = as_text(text);
     Validator validator;

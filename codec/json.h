@@ -82,7 +82,8 @@ class JsonDocument {
   public:
     /// `name` is what errors call the document: "manifest".
     /// Errors: bad_message with the byte offset; over_limit past the limits above.
-    static Result<JsonDocument> parse(ByteView text, std::string_view name);
+    static Result<JsonDocument> parse(ByteView text, std::string_view name,
+                                      std::size_t limit_bytes = kJsonDocumentBytesMax);
     JsonDocument(JsonDocument&&) noexcept;
     JsonDocument& operator=(JsonDocument&&) noexcept;
     ~JsonDocument();

@@ -40,6 +40,7 @@ FLOORS = (
     "builder/solve",
     "builder/exec",
     "builder/export",
+    "builder/cache",
     "builder/cli",
 )
 # Tests of the language or of a whole room; every other test file is named after a source.

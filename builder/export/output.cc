@@ -9,6 +9,7 @@
 #include "base/csv.h"
 #include "base/suggest.h"
 #include "builder/export/annotations.h"
+#include "builder/export/compression_names.h"
 #include "builder/export/exporter.h"
 #include "codec/gzip_member.h"
 #include "codec/plain_layer_writer.h"
@@ -29,11 +30,8 @@ const std::map<std::string, Output::Type, std::less<>> kTypes = {
     {"local", Output::Type::local},
     {"tar", Output::Type::tar},
     {"cacheonly", Output::Type::cacheonly}};
-const std::map<std::string, layers::Compression, std::less<>> kCompressions = {
-    {"uncompressed", layers::Compression::uncompressed},
-    {"gzip", layers::Compression::gzip},
-    {"zstd", layers::Compression::zstd},
-    {"estargz", layers::Compression::estargz}};
+const std::map<std::string, layers::Compression, std::less<>> kCompressions{
+    kCompressionNames.begin(), kCompressionNames.end()};
 
 template <class Value>
 std::vector<std::string> names_of(const std::map<std::string, Value, std::less<>>& values) {

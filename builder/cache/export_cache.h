@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes what is known of a build's steps as a cache that other builds read (--cache-to).
+//
+// Every record is resolved from its own layers and every layer from its own blobs: what lies here
+// is sent, what lies elsewhere is named, mounted from another repository of the registry, or
+// streamed; nothing is fetched to be described. Each record ends as exported, as metadata only
+// because its mode says so, or as dropped with a reason; nothing is left out silently. What was
+// written is read back and checked.
+//
+// Threads: blocks; not on the reactor's thread; several caches may be exported at once.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "builder/cache/cache_options.h"
+#include "builder/image/image_documents.h"
+#include "builder/image/session.h"
+#include "builder/layers/layer_store.h"
+#include "builder/solve/progress.h"
+#include "builder/solve/step_record.h"
+
+namespace lazybuild::cache {
+
+/// An image that steps stand on.
+struct BaseImage {
+    std::string name;  ///< as BaseImages looks it up: "docker.io/library/alpine:3", "oci:/dir:tag"
+    std::string platform;  ///< as wanted
+    image::ImageDocument manifest;
+    image::ConfigDocument config;
+};
+
+/// What is known of a build.
+struct BuiltCache {
+    /// Solver::records, of all platforms.
+    std::vector<solve::StepRecord> records;
+    /// Of the results, of all platforms, bottom first: the layers of mode=min.
+    std::vector<std::vector<codec::Digest>> results;
+    std::vector<BaseImage> bases;
+};
+
+struct ExportedCache {
+    std::string name;         ///< "registry host/name:tag"
+    codec::Digest digest;     ///< of the manifest or index
+    bool unchanged = false;   ///< it was there already, as it is
+    std::size_t records = 0;  ///< exported, with layers
+    std::size_t metadata_only = 0;
+    std::size_t dropped = 0;
+    std::size_t layers = 0;
+    std::size_t uploaded = 0;  ///< blobs of layers
+    std::uint64_t uploaded_bytes = 0;
+    std::size_t mounted = 0;
+    /// Layers of bases that stay where they are: the cache says where.
+    std::size_t elsewhere = 0;
+    /// One sentence each: what was dropped and why; with ignore_error, what went wrong.
+    std::vector<std::string> warnings;
+
+    /// "cache NAME: 12 records exported, 3 metadata only (mode=min), 0 dropped; 5 layers, …".
+    std::string summary(Mode mode) const;
+};
+
+/// `to` is not inline. Tells `progress` (a task of its own, warnings, the summary).
+/// Errors name the cache and what failed: those of layers, network and disk; with to.strict also
+/// bad_message when a record was dropped. With to.ignore_error only operation_canceled.
+Result<ExportedCache> export_cache(const CacheTo& to, const BuiltCache& built,
+                                   layers::LayerStore& store, image::Session& session,
+                                   solve::Progress& progress);
+
+/// For BuiltImage::inline_cache of one platform's image: JSON of the records of `records`, layers
+/// by their places in `layer_ids`. "" when there is no record.
+std::string inline_cache(const std::vector<solve::StepRecord>& records,
+                         const std::vector<codec::Digest>& layer_ids);
+
+}  // namespace lazybuild::cache
