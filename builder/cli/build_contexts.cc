@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "builder/cli/store_places.h"
 #include "builder/dockerfile/parser.h"
 #include "builder/graph/git_reference.h"
 #include "builder/image/image_place.h"
@@ -212,7 +213,7 @@ Result<DockerfileText> BuildContexts::begin() {
     TRY(const auto git, graph::parse_git_reference(context));
     if (git) {
         TRY(auto remote,
-            files::fetch_git(git->step, options_.root + "/git", session_, options_.secrets));
+            files::fetch_git(git->step, git_directory(options_.root), session_, options_.secrets));
         TRY(auto text, begin_with_source(std::move(remote.files)));
         opened_["context"]->time_s = remote.time_s;
         return text;
@@ -267,7 +268,7 @@ Result<DockerfileText> BuildContexts::begin_with_source(std::unique_ptr<layers::
 }
 
 Result<DockerfileText> BuildContexts::begin_with_url() {
-    TRY(auto remote, files::fetch_http(http_step(options_.context), options_.root + "/http",
+    TRY(auto remote, files::fetch_http(http_step(options_.context), http_directory(options_.root),
                                        session_, options_.secrets));
     TRY(const auto file, open_only_file(*remote.files));
     PeekedSource peeked(*file);
@@ -331,8 +332,8 @@ Result<DockerfileText> BuildContexts::read_separate_file() {
         TRY(std::string text, read_text(stdin_source, "stdin"));
         return DockerfileText{.name = "Dockerfile", .text = std::move(text)};
     }
-    TRY(auto remote, files::fetch_http(http_step(options_.file), options_.root + "/http", session_,
-                                       options_.secrets));
+    TRY(auto remote, files::fetch_http(http_step(options_.file), http_directory(options_.root),
+                                       session_, options_.secrets));
     TRY(const auto file, open_only_file(*remote.files));
     TRY(std::string text, read_text(*file, options_.file));
     return DockerfileText{.name = base_name(options_.file), .text = std::move(text)};
@@ -379,7 +380,7 @@ Result<std::unique_ptr<layers::FileSource>> BuildContexts::open_directory(
     const solve::TaskId task =
         progress_.begin(main ? "[internal] load build context" : "[context] load " + directory);
     files::LocalContextOptions options{.directory = directory,
-                                       .stat_index = options_.root + "/stat-index.db",
+                                       .stat_index = stat_index_path(options_.root),
                                        .workers = &session_.pool()};
     auto ignore = files::find_ignore_file(directory, main ? dockerfile_path_ : "",
                                           main ? options_.ignore_file : "");
@@ -398,14 +399,14 @@ Result<void> BuildContexts::fetch_context(const std::string& url, Opened& opened
     const auto fetch = [&]() -> Result<void> {
         TRY(const auto git, graph::parse_git_reference(url));
         if (git) {
-            TRY(auto remote,
-                files::fetch_git(git->step, options_.root + "/git", session_, options_.secrets));
+            TRY(auto remote, files::fetch_git(git->step, git_directory(options_.root), session_,
+                                              options_.secrets));
             opened.time_s = remote.time_s;
             opened.files = std::move(remote.files);
             return {};
         }
-        TRY(auto remote,
-            files::fetch_http(http_step(url), options_.root + "/http", session_, options_.secrets));
+        TRY(auto remote, files::fetch_http(http_step(url), http_directory(options_.root), session_,
+                                           options_.secrets));
         TRY(const auto file, open_only_file(*remote.files));
         PeekedSource peeked(*file);
         TRY(const ByteView head, peeked.peek());
@@ -479,7 +480,7 @@ Result<BuildContexts::Opened*> BuildContexts::fetch_once(const graph::GitStep& s
         fmt::format("git\n{}\n{}\n{}\n{}\n{}{}{}", step.remote, step.reference, step.directory,
                     step.checksum, step.keep_git_directory, step.submodules, step.commit_times);
     return fetch_once(identity, step, [&](const graph::GitStep& git) {
-        return files::fetch_git(git, options_.root + "/git", session_, options_.secrets);
+        return files::fetch_git(git, git_directory(options_.root), session_, options_.secrets);
     });
 }
 
@@ -487,7 +488,7 @@ Result<BuildContexts::Opened*> BuildContexts::fetch_once(const graph::HttpStep& 
     const std::string identity =
         fmt::format("http\n{}\n{}\n{}", step.url, step.file_name, step.checksum);
     return fetch_once(identity, step, [&](const graph::HttpStep& http) {
-        return files::fetch_http(http, options_.root + "/http", session_, options_.secrets);
+        return files::fetch_http(http, http_directory(options_.root), session_, options_.secrets);
     });
 }
 

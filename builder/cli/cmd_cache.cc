@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
 #include "builder/cli/build_options.h"
@@ -20,6 +21,8 @@
 
 namespace lazybuild::cli {
 namespace {
+
+using Kind = CacheItem::Kind;
 
 constexpr std::string_view kCommand = "cache";
 
@@ -41,7 +44,7 @@ Result<std::int64_t> parse_age(const std::string& text) {
                                                : 0;
     constexpr std::int64_t kNumberMax = 1'000'000'000;
     if (error != std::errc{} || seconds == 0 || number < 0 || number > kNumberMax) {
-        return fail(invalid("--older " + text + ": want a number and s, m, h or d"));
+        return fail(invalid("age " + text + ": want a number and s, m, h or d"));
     }
     return number * seconds;
 }
@@ -53,10 +56,6 @@ std::string age_text(std::int64_t used_s, std::int64_t now) {
     }
     return age_s < 2 * 86400 ? fmt::format("{} h ago", age_s / 3600)
                              : fmt::format("{} d ago", age_s / 86400);
-}
-
-std::string name_of(const CacheItem& item) {
-    return item.kind == CacheItem::Kind::lazy ? std::to_string(item.slot) : item.digest.text();
 }
 
 using Work = std::function<Result<void>(layers::LayerStore&, solve::Records&)>;
@@ -78,11 +77,11 @@ std::string list_json(const std::vector<CacheItem>& items) {
     codec::Json list = codec::Json::array();
     for (const CacheItem& item : items) {
         codec::Json entry = {{"kind", kind_name(item.kind)},
-                             {"name", name_of(item)},
+                             {"name", item.name},
                              {"size", item.size_bytes},
                              {"lastUsed", item.used_s},
                              {"inUse", item.in_use}};
-        if (item.kind == CacheItem::Kind::blob) {
+        if (item.kind == Kind::blob) {
             entry["needed"] = item.needed;
         }
         if (!item.texts.empty()) {
@@ -95,9 +94,16 @@ std::string list_json(const std::vector<CacheItem>& items) {
 
 std::string made_by_text(const CacheItem& item) {
     switch (item.kind) {
-        case CacheItem::Kind::lazy: return "reads of lazy layers";
-        case CacheItem::Kind::blob: return item.needed ? "an image that is kept" : "an export";
-        case CacheItem::Kind::layer: break;
+        case Kind::lazy: return "reads of lazy layers";
+        case Kind::blob: return item.needed ? "an image that is kept" : "an export";
+        case Kind::git: return "a repository";
+        case Kind::http: return "a URL";
+        case Kind::mount: return "RUN --mount=type=cache";
+        case Kind::index: return "files of contexts that were hashed";
+        case Kind::build: return item.in_use ? "a build that runs" : "a build that was killed";
+        case Kind::rest: return "records and directories";
+        case Kind::layer:
+        case Kind::record: break;
     }
     return item.texts.empty() ? "an image, or a step without a record"
                               : fmt::format("{}", fmt::join(item.texts, "; "));
@@ -112,23 +118,68 @@ std::string list_text(const std::vector<CacheItem>& items) {
         total_bytes += item.size_bytes;
         const std::string made_by = made_by_text(item);
         text += fmt::format("{:<6} {:<19} {:>10} {:>12}  {}\n", kind_name(item.kind),
-                            name_of(item).substr(0, 19), size_text(item.size_bytes),
+                            item.name.substr(0, 19), size_text(item.size_bytes),
                             item.in_use ? "now" : age_text(item.used_s, now), made_by);
     }
     return text + fmt::format("{} in all\n", size_text(total_bytes));
 }
 
+struct PruneRules {
+    std::int64_t older_s = 0;      ///< 0: however young
+    std::uint64_t keep_bytes = 0;  ///< of what was used last
+    bool all = false;
+    std::set<Kind> kinds;  ///< empty: any
+};
+
+Result<PruneRules> parse_rules(const CachePruneArgs& args) {
+    PruneRules rules{.all = args.all};
+    std::string older = args.older;
+    for (const std::string& filter : args.filters) {
+        const std::size_t equals = std::min(filter.find('='), filter.size());
+        const std::string key = filter.substr(0, equals);
+        const std::string value = filter.substr(std::min(equals + 1, filter.size()));
+        if (key == "until") {
+            older = value;
+        } else if (key == "type") {
+            TRY(const Kind kind, parse_kind(value));
+            rules.kinds.insert(kind);
+        } else {
+            return fail(invalid("--filter " + filter + ": want type=KIND or until=AGE"));
+        }
+    }
+    if (!older.empty()) {
+        TRY(rules.older_s, parse_age(older));
+    }
+    if (!args.keep.empty()) {
+        auto size = parse_size(args.keep);
+        if (!size) {
+            return fail(std::move(size).error().context("--keep"));
+        }
+        rules.keep_bytes = *size;
+    }
+    return rules;
+}
+
+/// Whether it may go at all.
+bool is_chosen(const CacheItem& item, const PruneRules& rules, std::int64_t now) {
+    const bool asked_for = rules.kinds.empty() ? item.kind != Kind::mount || rules.all
+                                               : rules.kinds.contains(item.kind);
+    const bool young = rules.older_s != 0 && now - item.used_s < rules.older_s;
+    return asked_for && !young && !item.in_use && !item.needed && item.kind != Kind::rest;
+}
+
 // The last used come first, so what is kept comes before what goes.
-Result<void> prune(layers::LayerStore& store, solve::Records& records, std::int64_t older_s,
-                   std::uint64_t keep_bytes, image::Console& console) {
+Result<void> prune(layers::LayerStore& store, solve::Records& records, const PruneRules& rules,
+                   image::Console& console) {
     TRY(const std::vector<CacheItem> items, cache_contents(store, records));
     const std::int64_t now = now_s();
     std::uint64_t kept_bytes = 0;
     std::uint64_t freed_bytes = 0;
+    std::size_t busy = 0;
     for (const CacheItem& item : items) {
-        const bool young = older_s != 0 && now - item.used_s < older_s;
-        const bool fits = item.size_bytes <= keep_bytes - std::min(keep_bytes, kept_bytes);
-        if (item.in_use || item.needed || young || fits) {
+        const bool fits =
+            kept_bytes < rules.keep_bytes && item.size_bytes <= rules.keep_bytes - kept_bytes;
+        if (fits || !is_chosen(item, rules, now)) {
             kept_bytes += item.size_bytes;
             continue;
         }
@@ -136,7 +187,15 @@ Result<void> prune(layers::LayerStore& store, solve::Records& records, std::int6
         if (!removed && removed.error().code != std::errc::device_or_resource_busy) {
             return removed;
         }
+        busy += removed ? 0 : 1;
         (removed ? freed_bytes : kept_bytes) += item.size_bytes;
+    }
+    const auto shrunk = shrink_records(store);
+    if (!shrunk && shrunk.error().code != std::errc::device_or_resource_busy) {
+        return shrunk;
+    }
+    if (busy != 0) {
+        console.note(fmt::format("{} of these cannot be removed while a build runs", busy));
     }
     console.out(fmt::format("{} freed, {} kept\n", size_text(freed_bytes), size_text(kept_bytes)));
     return {};
@@ -153,24 +212,12 @@ ExitCode run(const CacheListArgs& args, image::Console& console) {
 }
 
 ExitCode run(const CachePruneArgs& args, image::Console& console) {
-    std::int64_t older_s = 0;
-    std::uint64_t keep_bytes = 0;
-    if (!args.older.empty()) {
-        const auto age = parse_age(args.older);
-        if (!age) {
-            return report_usage(console, kCommand, age.error());
-        }
-        older_s = *age;
-    }
-    if (!args.keep.empty()) {
-        const auto size = parse_size(args.keep);
-        if (!size) {
-            return report_usage(console, kCommand, size.error().context("--keep"));
-        }
-        keep_bytes = *size;
+    const auto rules = parse_rules(args);
+    if (!rules) {
+        return report_usage(console, kCommand, rules.error());
     }
     return with_cache(args.root, console, [&](auto& store, auto& records) {
-        return prune(store, records, older_s, keep_bytes, console);
+        return prune(store, records, *rules, console);
     });
 }
 

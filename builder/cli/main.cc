@@ -147,12 +147,19 @@ void add_cache(CLI::App& app, CacheListArgs& list, CachePruneArgs& prune,
     CLI::App* remove = command->add_subcommand("prune", "Remove what no build uses at the moment");
     remove->add_option("--older", prune.older, "Only what was not used for so long: 90s, 24h, 7d")
         ->type_name("AGE");
-    remove->add_option("--keep", prune.keep, "Stop when no more than this is left, the last used")
+    remove
+        ->add_option("--keep,--keep-storage,--reserved-space", prune.keep,
+                     "Stop when no more than this is left, the last used")
         ->type_name("BYTES");
+    remove->add_flag("-a,--all", prune.all, "Cache mounts (RUN --mount=type=cache), too");
+    remove->add_option("--filter", prune.filters, "type=KIND, as ls calls it; until=AGE")
+        ->type_name("KEY=VALUE");
+    remove->add_flag("-f,--force")->group("");  // of buildx: here nothing is asked
     add_state_root(*remove, prune.root);
     remove->callback([choose] { choose(false); });
     command->footer(
-        "Images that are kept (lazybuild images) stay whole.\n"
+        "Images that are kept (lazybuild images) stay whole, and so do cache mounts unless they\n"
+        "are asked for: --all, or --filter type=mount.\n"
         "\n"
         "Examples:\n"
         "  lazybuild cache ls\n"

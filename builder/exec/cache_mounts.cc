@@ -30,6 +30,7 @@ using layers::FileInfo;
 
 constexpr auto kLockPoll = std::chrono::milliseconds{50};
 constexpr unsigned kPrivateTreesMax = 1024;
+constexpr std::string_view kGoing = ".going";  // no digest ends like this
 
 Result<bool> try_lock(int fd, int how) {
     while (::flock(fd, how | LOCK_NB) != 0) {
@@ -271,12 +272,14 @@ Result<std::vector<CacheUsage>> cache_usage(const std::string& root) {
     std::vector<CacheUsage> all;
     TRY(const std::vector<std::string> names, layers::names_in(directory_of(root, "")));
     for (const std::string& name : names) {
-        TRY(const layers::DiskUse use, layers::measure(directory_of(root, name)));
-        TRY(const Locks locks, lock_all(directory_of(root, name)));
-        all.push_back({.name = name,
-                       .size_bytes = use.size_bytes,
-                       .used_s = locks.used_s,
-                       .in_use = !locks.complete});
+        const auto use = layers::measure(directory_of(root, name));
+        const auto locks = lock_all(directory_of(root, name));
+        if (use && locks) {  // otherwise it is going
+            all.push_back({.name = name,
+                           .size_bytes = use->size_bytes,
+                           .used_s = locks->used_s,
+                           .in_use = !locks->complete});
+        }
     }
     return all;
 }
@@ -288,7 +291,14 @@ Result<void> remove_cache(const std::string& root, const std::string& name) {
         return fail(Error{std::errc::device_or_resource_busy,
                           fmt::format("cache mount {}: a step uses it", name)});
     }
-    return remove_tree(directory);
+    // Under another name first: half of a cache is none, and whoever waits for a lock makes it
+    // anew.
+    const std::string going = directory + std::string(kGoing);
+    CHECK_OK(remove_tree(going));
+    if (::rename(directory.c_str(), going.c_str()) != 0 && errno != ENOENT) {
+        return fail(errno_error("rename " + directory));
+    }
+    return remove_tree(going);
 }
 
 Result<void> copy_tree(layers::FileSource& files, const std::string& source, int target) {

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "builder/files/context.h"
+#include "builder/files/fetched.h"
 #include "builder/files/planned_tree.h"
 #include "builder/image/spool_file.h"
 #include "codec/sha256.h"
@@ -225,6 +226,7 @@ Result<void> check_digest(const graph::HttpStep& step, const codec::Digest& foun
 Result<RemoteFiles> one_file(const graph::HttpStep& step, const Facts& facts,
                              const std::string& path) {
     TRY(Fd file, open_file(path, O_RDONLY));
+    note_fetched_use(path);
     TRY(const FdAccess access, FdAccess::open(file.get()));
     layers::FileInfo info{.mode = kMode,
                           .mtime_s = facts.mtime_s,

@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "builder/files/child_process.h"
 #include "builder/files/context.h"
+#include "builder/files/fetched.h"
 #include "codec/lexical_path.h"
 #include "codec/sha256.h"
 
@@ -330,6 +331,7 @@ Result<GitCheckout> check_out(const graph::GitStep& step, const GitOptions& opti
     if (::access(place.c_str(), F_OK) != 0) {
         CHECK_OK(fill_cache(git, step, wanted, place));
     }
+    note_fetched_use(place);
     constexpr std::uint64_t kTimeBytesMax = 64;
     GitCheckout checkout{.commit = wanted.commit, .directory = {}};
     TRY(const std::string time, read_file(place + "/time", kTimeBytesMax));

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "builder/layers/disk_usage.h"
 #include "builder/layers/file_lock.h"
 #include "fuse/mounts.h"
 
@@ -121,6 +122,23 @@ Result<BuildDirectory> BuildDirectory::create(const std::string& root) {
         }
     }
     return BuildDirectory{std::move(path), std::move(lock)};
+}
+
+Result<std::vector<BuildUsage>> BuildDirectory::usage(const std::string& root) {
+    std::vector<BuildUsage> builds;
+    TRY(const std::vector<std::string> names, names_in(root + "/builds"));
+    for (const std::string& name : names) {
+        const std::string path = root + "/builds/" + name;
+        const auto lock = FileLock::try_exclusive(path + "/lock");
+        const auto use = measure(path);
+        if (name != "lock" && use) {  // otherwise it is going
+            builds.push_back({.name = name,
+                              .size_bytes = use->size_bytes,
+                              .used_s = use->changed_s,
+                              .in_use = lock && !lock->has_value()});
+        }
+    }
+    return builds;
 }
 
 BuildDirectory::~BuildDirectory() {

@@ -12,9 +12,11 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "builder/layers/layer_store.h"
 
 namespace lazybuild::layers {
 
@@ -27,6 +29,9 @@ class BuildDirectory {
     BuildDirectory& operator=(BuildDirectory&&) = delete;
     /// Removes it; what cannot be removed is logged, and the next build's to sweep.
     ~BuildDirectory();
+
+    /// Of all that are there.
+    static Result<std::vector<BuildUsage>> usage(const std::string& root);
 
     /// Absolute, without symbolic links.
     const std::string& path() const { return path_; }

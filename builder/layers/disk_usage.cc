@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "builder/layers/disk_usage.h"
 
+#include <fts.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
+#include <memory>
+#include <set>
 #include <system_error>
 
 namespace lazybuild::layers {
@@ -15,12 +19,9 @@ constexpr std::size_t kNamesMax = 10'000'000;
 
 namespace files = std::filesystem;
 
-void add(const std::string& path, DiskUse& use) {
-    struct stat status{};
-    if (::lstat(path.c_str(), &status) == 0) {
-        use.size_bytes += static_cast<std::uint64_t>(status.st_blocks) * kStatBlockBytes;
-    }
-}
+struct CloseWalk {
+    void operator()(FTS* walk) const { ::fts_close(walk); }
+};
 
 }  // namespace
 
@@ -47,15 +48,25 @@ Result<DiskUse> measure(const std::string& path) {
         return fail(errno_error(path));
     }
     DiskUse use{.size_bytes = 0, .changed_s = status.st_mtim.tv_sec};
-    add(path, use);
-    std::error_code failure;
-    files::recursive_directory_iterator entry{path, failure};
-    for (; !failure && entry != files::recursive_directory_iterator{}; entry.increment(failure)) {
-        add(entry->path().string(), use);
+    std::string top = path;
+    char* const tops[] = {top.data(), nullptr};
+    const std::unique_ptr<FTS, CloseWalk> walk{
+        ::fts_open(tops, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, nullptr)};
+    if (walk == nullptr) {
+        return fail(errno_error("measure " + path));
     }
-    if (failure && failure != std::errc::no_such_file_or_directory &&
-        failure != std::errc::not_a_directory) {
-        return fail(errno_error("measure " + path, failure.value()));
+    std::set<ino_t> linked;  // of several names one counts
+    while (const FTSENT* const entry = ::fts_read(walk.get())) {
+        // What has no status has gone meanwhile. Of a mount point, the directory below it counts
+        // for nothing here: nobody can see it.
+        if (entry->fts_info == FTS_DP || entry->fts_info == FTS_NS || entry->fts_info == FTS_ERR ||
+            entry->fts_statp->st_dev != status.st_dev) {
+            continue;
+        }
+        const struct stat& found = *entry->fts_statp;
+        if (S_ISDIR(found.st_mode) || found.st_nlink == 1 || linked.insert(found.st_ino).second) {
+            use.size_bytes += static_cast<std::uint64_t>(found.st_blocks) * kStatBlockBytes;
+        }
     }
     return use;
 }

@@ -17,7 +17,8 @@ struct DiskUse {
     std::uint64_t size_bytes = 0;  ///< as the file system counts it (st_blocks)
     std::int64_t changed_s = 0;    ///< mtime of `path` itself
 };
-/// Of `path` and all below it, on its file system. What goes meanwhile is not counted.
+/// Of `path` and all below it on its file system, as du(1) counts: a file with several names in it
+/// once. What goes meanwhile, or may not be read, is not counted. Errors: errno, for `path` itself.
 Result<DiskUse> measure(const std::string& path);
 
 }  // namespace lazybuild::layers

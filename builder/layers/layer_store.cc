@@ -14,6 +14,7 @@
 #include "builder/layers/blob_places.h"
 #include "builder/layers/build_directory.h"
 #include "builder/layers/chain_trees.h"
+#include "builder/layers/disk_usage.h"
 #include "builder/layers/file_lock.h"
 #include "builder/layers/layer_maker.h"
 #include "builder/layers/layer_places.h"
@@ -89,6 +90,7 @@ class OpenStore final : public LayerStore {
     Result<void> remove_layer(const codec::Digest& id) override;
     Result<void> remove_blob(const codec::Digest& blob) override;
     Result<void> remove_lazy(unsigned slot) override;
+    Result<void> while_alone(const std::function<Result<void>()>& work) override;
 
   private:
     Result<std::string> staged(std::string_view what);
@@ -162,6 +164,9 @@ Result<Usage> OpenStore::usage() {
     TRY(usage.layers, layers_.usage());
     TRY(usage.blobs, blobs_.usage());
     TRY(usage.lazy, LazyCache::usage(root_));
+    TRY(usage.builds, BuildDirectory::usage(root_));
+    TRY(const DiskUse all, measure(root_));
+    usage.total_bytes = all.size_bytes;
     return usage;
 }
 
@@ -172,19 +177,25 @@ Result<void> OpenStore::remove_layer(const codec::Digest& id) {
     return remove_tree(trash);
 }
 
-// Whoever may use blobs has the lock shared. A conversion lets go of it for a moment in which
-// somebody else may remove blobs: of no harm, since this process is about to do the same.
 Result<void> OpenStore::remove_blob(const codec::Digest& blob) {
+    auto removed = while_alone([&] { return blobs_.remove(blob); });
+    if (!removed) {
+        return fail(std::move(removed).error().context("blob " + blob.text()));
+    }
+    return removed;
+}
+
+// Whoever may use what has no lock of its own has this one shared. A conversion lets go of it for a
+// moment in which somebody else may remove things: of no harm, since this process is about to do
+// the same.
+Result<void> OpenStore::while_alone(const std::function<Result<void>()>& work) {
     const std::lock_guard lock(mutex_);
     const bool alone = ::flock(used_.fd(), LOCK_EX | LOCK_NB) == 0;
-    const Result<void> removed =
-        alone ? blobs_.remove(blob)
-              : fail(errno_error(fmt::format("blob {}: a build runs in {}", blob.text(), root_),
-                                 EBUSY));
+    auto done = alone ? work() : fail(errno_error("a build runs in " + root_, EBUSY));
     if (::flock(used_.fd(), LOCK_SH) != 0) {
         return fail(errno_error("lock " + root_));
     }
-    return removed;
+    return done;
 }
 
 Result<void> OpenStore::remove_lazy(unsigned slot) {

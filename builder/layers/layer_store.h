@@ -17,6 +17,7 @@
 // Threads: any; nothing here on the reactor's thread, and the reactor runs.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -79,10 +80,20 @@ struct LazyUsage {
     std::int64_t used_s = 0;
     bool in_use = false;
 };
+/// A build that runs, or what is left of one that was killed.
+struct BuildUsage {
+    std::string name;
+    std::uint64_t size_bytes = 0;
+    std::int64_t used_s = 0;
+    bool in_use = false;
+};
 struct Usage {
     std::vector<LayerUsage> layers;
     std::vector<BlobUsage> blobs;
     std::vector<LazyUsage> lazy;
+    std::vector<BuildUsage> builds;
+    /// All that lies below the root, whoever has put it there.
+    std::uint64_t total_bytes = 0;
 };
 
 /// The ids that open_image gives to the layers of an image, the bottom one first: whether a layer
@@ -99,6 +110,7 @@ class LayerStore {
 
     virtual const std::string& root() const = 0;
     /// A directory of this build, made; removed when the store is closed.
+    /// What killed builds have left is removed first.
     virtual Result<std::string> build_directory() = 0;
 
     /// Layers that steps have made; nullptr: not known, or no longer here. One that is not here is
@@ -147,6 +159,9 @@ class LayerStore {
     virtual Result<void> remove_layer(const codec::Digest& id) = 0;
     virtual Result<void> remove_blob(const codec::Digest& blob) = 0;
     virtual Result<void> remove_lazy(unsigned slot) = 0;
+    /// Calls `work` while no other process has the store open: how things below the root are
+    /// removed that have no locks of their own. Errors: device_or_resource_busy; those of `work`.
+    virtual Result<void> while_alone(const std::function<Result<void>()>& work) = 0;
 };
 
 }  // namespace lazybuild::layers
