@@ -54,8 +54,9 @@ struct Selection {
     /// --chown overwrite them) and contents: what a key holds instead of the sources.
     codec::Digest digest;
     bool claimed = false;  ///< a content digest in it is only claimed
-    /// "src/main.c sha256:…", the digest over all that counts of that file: for explaining misses.
-    /// At most kSelectionNamesMax.
+    /// "src/main.c -644 0:0 sha256:…", for explaining misses: type and mode, owner, and a digest
+    /// over what else counts of that file. Mode and owner are left out (their blanks are not) where
+    /// they do not count. At most kSelectionNamesMax.
     std::vector<std::string> names;
 };
 

@@ -18,6 +18,8 @@ namespace {
 /// Changes whenever the text below does: records made with another text are never found.
 constexpr std::string_view kSchema = "lazybuild selection 1\n";
 
+constexpr std::string_view kTypeLetters = "-dlcbp";  // of codec::FileType
+
 void add_number(std::string& text, std::uint64_t number, int base = 10) {
     std::array<char, 24> digits;
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, base).ptr;
@@ -50,11 +52,14 @@ class Digester {
             if (match.directory && file.to.empty()) {
                 continue;  // the directory itself: only what is in it is copied
             }
-            const std::size_t start = text_.size();
-            add(file);
-            if (selection_.names.size() < kSelectionNamesMax) {
-                selection_.names.push_back((file.to.empty() ? match.name : file.to) + " ");
-                records_.push_back({start, text_.size() - start});
+            const bool named = selection_.names.size() < kSelectionNamesMax;
+            if (named) {
+                selection_.names.push_back(file.to.empty() ? match.name : file.to);
+                add_name_attributes(file);
+            }
+            const std::size_t rest = add(file);
+            if (named) {
+                records_.push_back({rest, text_.size() - rest});
             }
         }
     }
@@ -74,9 +79,30 @@ class Digester {
     }
 
   private:
-    void add(const Selected& file) {
+    // Of the last name: what a person would want to know that it changed, in words of its own.
+    void add_name_attributes(const Selected& file) {
+        const layers::FileInfo& info = file.info;
+        std::string& name = selection_.names.back();
+        name += ' ';
+        name += kTypeLetters.at(static_cast<std::size_t>(info.type));
+        if (!overwritten_.mode && info.type != codec::FileType::symlink) {
+            add_number(name, info.mode, 8);
+        }
+        name += ' ';
+        if (!overwritten_.owner) {
+            add_number(name, info.uid);
+            name += ':';
+            add_number(name, info.gid);
+        }
+        name += ' ';
+    }
+
+    /// Where in text_ the rest begins, after name, type, mode and owner.
+    std::size_t add(const Selected& file) {
         const layers::FileInfo& info = file.info;
         add_text(text_, file.to);
+        add_mode_and_owner(info);
+        const std::size_t rest = text_.size();
         add_attributes(file);
         if (info.inode != 0 && info.type != codec::FileType::directory) {
             const auto [first, fresh] = first_names_.emplace(info.inode, &file.to);
@@ -93,14 +119,13 @@ class Digester {
             selection_.claimed |= !file.content->verified;
         }
         text_ += '\n';
+        return rest;
     }
 
-    void add_attributes(const Selected& file) {
-        const layers::FileInfo& info = file.info;
-        const bool link = info.type == codec::FileType::symlink;
+    void add_mode_and_owner(const layers::FileInfo& info) {
         text_ += "type=";
         add_number(text_, static_cast<std::uint64_t>(info.type));
-        if (!overwritten_.mode && !link) {
+        if (!overwritten_.mode && info.type != codec::FileType::symlink) {
             text_ += " mode=";
             add_number(text_, info.mode, 8);
         }
@@ -110,13 +135,17 @@ class Digester {
             text_ += ':';
             add_number(text_, info.gid);
         }
+    }
+
+    void add_attributes(const Selected& file) {
+        const layers::FileInfo& info = file.info;
         text_ += file.on_the_way ? " on the way " : " ";
         for (const codec::Xattr& xattr : info.xattrs) {
             text_ += "xattr=";
             add_text(text_, xattr.name);
             add_text(text_, xattr.value);
         }
-        if (link) {
+        if (info.type == codec::FileType::symlink) {
             text_ += "target=";
             add_text(text_, info.link_target);
         }
@@ -132,7 +161,7 @@ class Digester {
     Selection& selection_;
     const Overwritten overwritten_;
     std::string text_;
-    std::vector<std::pair<std::size_t, std::size_t>> records_;  // of names: start and size in text_
+    std::vector<std::pair<std::size_t, std::size_t>> records_;  // of names: the rest, in text_
     std::map<std::uint64_t, const std::string*> first_names_;   // of one match, by inode
 };
 

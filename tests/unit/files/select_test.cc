@@ -159,9 +159,23 @@ TEST(Select, lists_names_for_explaining_misses) {
     files.file("d/y", "2");
     const auto after = select(copy_step({"d"}, "/"), {{0, &files.source()}});
     ASSERT_EQ(before->names.size(), 2U);
-    EXPECT_TRUE(before->names[0].starts_with("x sha256:"));
+    EXPECT_TRUE(before->names[0].starts_with("x -644 0:0 sha256:")) << before->names[0];
     EXPECT_EQ(before->names[0], after->names[0]);
     EXPECT_NE(before->names[1], after->names[1]);
+}
+
+TEST(Select, lists_mode_and_owner_of_a_name_where_they_count_and_apart_from_the_rest) {
+    MemoryFiles files;
+    files.file("x", "1");
+    graph::CopyStep step = copy_step({"x"}, "/");
+    const std::string before = select(step, {{0, &files.source()}})->names[0];
+    files.file("x", "1", 0755);
+    const std::string after = select(step, {{0, &files.source()}})->names[0];
+    EXPECT_TRUE(after.starts_with("x -755 0:0 sha256:")) << after;
+    EXPECT_EQ(after.substr(after.rfind(' ')), before.substr(before.rfind(' ')));
+    step.permissions = "0700";
+    step.owner = "7";
+    EXPECT_TRUE(select(step, {{0, &files.source()}})->names[0].starts_with("x -  sha256:"));
 }
 
 }  // namespace
