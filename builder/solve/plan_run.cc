@@ -56,6 +56,11 @@ Result<std::vector<StepRecord>> PlanRun::records() {
     return steps_.records();
 }
 
+std::vector<StepExplanation> PlanRun::explanations() {
+    const std::lock_guard lock(calls_);
+    return steps_.explanations();
+}
+
 Result<void> PlanRun::solve_all(const io::CancelToken& cancel) {
     for (std::size_t passes = 0; passes <= plan_.steps.size(); ++passes) {
         CHECK_OK(pass(cancel));

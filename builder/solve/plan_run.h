@@ -28,6 +28,7 @@ class PlanRun {
                                       const io::CancelToken& cancel);
     Result<layers::Snapshot> open(graph::StepId step);
     Result<std::vector<StepRecord>> records();
+    std::vector<StepExplanation> explanations();
 
   private:
     Result<void> solve_all(const io::CancelToken& cancel);

@@ -52,4 +52,8 @@ Result<std::vector<StepRecord>> Solver::records(const graph::Plan& plan) {
     return implementation_->run_of(plan).records();
 }
 
+std::vector<StepExplanation> Solver::explanations(const graph::Plan& plan) {
+    return implementation_->run_of(plan).explanations();
+}
+
 }  // namespace lazybuild::solve

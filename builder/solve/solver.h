@@ -23,6 +23,7 @@
 #include "builder/files/copy.h"
 #include "builder/graph/plan.h"
 #include "builder/layers/layer_store.h"
+#include "builder/solve/explain.h"
 #include "builder/solve/imported_records.h"
 #include "builder/solve/progress.h"
 #include "builder/solve/records.h"
@@ -73,6 +74,10 @@ struct SolveOptions {
     std::size_t jobs = 0;  ///< steps at once; 0: as many as are ready, up to kSolveJobsMax
     bool use_cache = true;
     ImportedRecords* imported = nullptr;  ///< asked after the store's; outlives the solver
+    bool explain = false;                 ///< misses are compared with imported records, too
+    /// Finds out which steps would run and runs none. Nothing is made or recorded; contexts are
+    /// read. solve() then gives nothing to build on: explanations() tells.
+    bool dry_run = false;
 };
 inline constexpr std::size_t kSolveJobsMax = 16;
 
@@ -106,6 +111,8 @@ class Solver {
     /// Of the steps that solve() has resolved and that have a layer of their own, in the plan's
     /// order: what a cache is exported from. Errors: those of Records.
     Result<std::vector<StepRecord>> records(const graph::Plan& plan);
+    /// Of the steps that were resolved, or have failed, in the plan's order.
+    std::vector<StepExplanation> explanations(const graph::Plan& plan);
 
   private:
     class Implementation;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "builder/solve/step_request.h"
 
+#include <algorithm>
+
 namespace lazybuild::solve {
 namespace {
 
@@ -69,7 +71,9 @@ void StepRequest::add_names() {
         if (names.size() == kRecordFilesMax) {
             return;
         }
-        names.push_back(name);
+        // One name, one line: Record::files.
+        std::string& line = names.emplace_back(name);
+        std::ranges::replace(line, '\n', '?');
     }
 }
 

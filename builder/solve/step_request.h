@@ -29,6 +29,8 @@ struct StepRequest {
     bool claimed = false;  ///< a content digest in by_content is only claimed
     bool ran = false;
     bool found_by_content = false;
+    std::string why;         ///< it is not to be looked for: known already why it runs
+    std::string unreadable;  ///< why there is no key by content although there should be one
     bool selection_is_whole = false;
     files::Selection selection;
     std::vector<std::string> names;     ///< Record::files

@@ -52,6 +52,7 @@ StepSolver::StepSolver(Shared& shared, const graph::Plan& plan, io::CancelToken 
     for (std::size_t i = 0; i < plan.steps.size(); ++i) {
         states_.push_back(std::make_unique<State>());
     }
+    explained_.resize(plan.steps.size());
 }
 
 Solved StepSolver::solved(graph::StepId id) const {
@@ -88,7 +89,7 @@ Result<void> StepSolver::resolve(graph::StepId id) {
     if (is_context(what) || std::holds_alternative<graph::ScratchStep>(what.what)) {
         return {};
     }
-    return resolve_layer(id);
+    return shared_.options.dry_run ? resolve_dry(id) : resolve_layer(id);
 }
 
 Result<void> StepSolver::resolve_image(graph::StepId id, const graph::ImageStep& image) {
@@ -181,6 +182,7 @@ Result<void> StepSolver::resolve_layer(graph::StepId id) {
     auto made = look_up(request);
     if (made && *made) {
         settle(request, **made);
+        set_found(id);
         if (!again) {
             report(request, "");
             shared_.progress.end(request.task, Outcome::cached);
@@ -203,12 +205,52 @@ Result<void> StepSolver::resolve_layer(graph::StepId id) {
     }
     if (!request.ran) {  // another step with the same key did
         CHECK_OK(record(request, *result));
+        set_outcome(id, StepOutcome::ran, "another step that is the same had to");
     }
     settle(request, *result);
     if (!request.ran) {
         report(request, "");
     }
     shared_.progress.end(request.task, request.ran ? Outcome::done : Outcome::cached);
+    return {};
+}
+
+// As resolve_layer(), but for what would run: what that would make is not known, nor whether what
+// depends on it is.
+Result<void> StepSolver::resolve_dry(graph::StepId id) {
+    StepRequest request(id, step(id));
+    request.running = std::make_shared<Running>();
+    State& state = *states_[id];
+    const auto* copy = std::get_if<graph::CopyStep>(&request.step.what);
+    const bool base_counts = copy == nullptr || copy->base || owner_is_named(*copy);
+    state.missing.reset();
+    for (const InputName& input : inputs_by_name(request.step)) {
+        if (!state.missing && (base_counts || input.name != "base")) {
+            state.missing = states_[input.step]->missing;
+        }
+    }
+    if (state.missing) {
+        set_outcome(id, StepOutcome::unknown,
+                    "it depends on what this makes: " + text_alone(step(*state.missing).text));
+        return {};
+    }
+    auto made = look_up(request);
+    if (!made) {
+        return fail(failure(id, std::move(made).error()));
+    }
+    if (*made) {
+        state.missing = states_[inputs_of(request.step).front()]->missing;
+        settle(request, **made);
+        set_found(id);
+        return {};
+    }
+    state.missing = id;
+    if (request.unreadable.empty()) {
+        set_outcome(id, StepOutcome::missed, explain(request));
+    } else {
+        set_outcome(id, StepOutcome::unknown,
+                    "what it reads could not be looked at: " + request.unreadable);
+    }
     return {};
 }
 
@@ -307,11 +349,13 @@ Result<std::optional<Made>> StepSolver::look_up(StepRequest& request) {
             return fail(prepared.error());
         }
         request.selection_is_whole = false;
+        request.unreadable = prepared.error().message;
         return std::nullopt;
     }
     TRY(made, shared_.find(request.by_content->key(), memory_only));
     request.found_by_content = made.has_value();
-    if (made && !request.claimed && made->resolution != Resolution::imported) {
+    if (made && !request.claimed && made->resolution != Resolution::imported &&
+        !shared_.options.dry_run) {
         CHECK_OK(record(request, *made));  // by name: the next time there is nothing to look at
     }
     return made;

@@ -22,6 +22,7 @@
 #include "builder/graph/plan.h"
 #include "builder/solve/shared.h"
 #include "builder/solve/step_request.h"
+#include "builder/solve/why.h"
 #include "snapshotter/io/wait.h"
 
 namespace lazybuild::solve {
@@ -31,6 +32,13 @@ std::vector<graph::StepId> inputs_of(const graph::Step& step);
 
 /// "[build 2/5] RUN make" without its place, which moves when a line is added above: Record::text.
 std::string text_alone(const std::string& text);
+
+/// An input as lines of a key begin: "base", "source 0".
+struct InputName {
+    std::string name;
+    graph::StepId step = 0;
+};
+std::vector<InputName> inputs_by_name(const graph::Step& what);
 
 class StepSolver {
   public:
@@ -44,6 +52,7 @@ class StepSolver {
     /// Of all that have a layer of their own, in the plan's order; not while any is resolved.
     /// Errors: those of Records.
     Result<std::vector<StepRecord>> records() const;
+    std::vector<StepExplanation> explanations() const;
 
     /// Whether a step has made something else than it was resolved to; taken back by asking.
     bool take_changed() { return changed_.exchange(false); }
@@ -59,10 +68,20 @@ class StepSolver {
         std::vector<std::string> names;   ///< Record::files, if they had to be looked at
         std::optional<TaskId> task;       ///< the step has been shown
         RemoteSource remote;              ///< of a git or http step
+        /// Of a dry run: a step that would run, whose result this one's file system depends on.
+        std::optional<graph::StepId> missing;
 
         std::mutex opening;                         // guards what follows
         std::unique_ptr<layers::FileSource> files;  ///< of a step that is no file system
         std::optional<layers::Snapshot> snapshot;
+    };
+
+    /// Why a step runs, for those above it, too.
+    struct Explained {
+        std::optional<StepOutcome> outcome;
+        std::string why;
+        std::optional<graph::StepId> cause;  ///< the step below it that has changed; none: itself
+        bool differs = false;                ///< it made something else of the same than before
     };
 
     const graph::Step& step(graph::StepId id) const { return plan_.steps[id]; }
@@ -71,6 +90,7 @@ class StepSolver {
     Result<void> resolve_image(graph::StepId id, const graph::ImageStep& image);
     Result<void> resolve_remote(graph::StepId id);
     Result<void> resolve_layer(graph::StepId id);
+    Result<void> resolve_dry(graph::StepId id);
     void settle(StepRequest& request, const Made& made);
     void show(StepRequest& request);
     void report(StepRequest& request, const std::string& why_not_cached);
@@ -88,7 +108,13 @@ class StepSolver {
     // What is known of steps; step_solver_records.cc.
     std::vector<std::string> input_names(const graph::Step& what) const;
     Result<void> complete(StepRecord& record) const;
-    std::string why_not_cached(const StepRequest& request);
+    std::string explain(const StepRequest& request);
+    Why why_not_cached(const StepRequest& request, const std::vector<InputName>& inputs) const;
+    std::string why_again(const State& state) const;
+    std::string blamed(graph::StepId input) const;
+    void compare_with_last(const StepRequest& request, const Made& made);
+    void set_found(graph::StepId id);
+    void set_outcome(graph::StepId id, StepOutcome outcome, std::string why);
 
     // Running; step_solver_run.cc.
     Result<Made> make(StepRequest& request);
@@ -111,6 +137,8 @@ class StepSolver {
     io::CancelToken stop_;
     std::vector<std::unique_ptr<State>> states_;
     std::atomic<bool> changed_ = false;
+    mutable std::mutex explaining_;  // guards what follows
+    std::vector<Explained> explained_;
 };
 
 }  // namespace lazybuild::solve

@@ -8,7 +8,6 @@
 #include <variant>
 
 #include "builder/solve/step_solver.h"
-#include "builder/solve/why.h"
 
 namespace lazybuild::solve {
 namespace {
@@ -48,6 +47,14 @@ std::string name_of(const graph::Step& input) {
     return "step " + text_alone(input.text);
 }
 
+void add_local(Result<std::vector<Record>>& known, std::vector<ImportedRecord>& candidates) {
+    if (known) {
+        for (Record& record : *known) {
+            candidates.push_back({.record = std::move(record), .cache = {}, .no_layer = {}});
+        }
+    }
+}
+
 bool works_on_one(const graph::Step& what) {
     return std::holds_alternative<graph::CopyStep>(what.what) ||
            std::holds_alternative<graph::DirectoryStep>(what.what) ||
@@ -56,15 +63,23 @@ bool works_on_one(const graph::Step& what) {
 
 }  // namespace
 
-std::vector<std::string> StepSolver::input_names(const graph::Step& what) const {
-    std::vector<std::string> names;
+std::vector<InputName> inputs_by_name(const graph::Step& what) {
+    std::vector<InputName> inputs;
     if (works_on_one(what)) {
-        names.push_back("base " + name_of(step(inputs_of(what).front())));
+        inputs.push_back({"base", inputs_of(what).front()});
     }
     std::size_t number = 0;
     for (const graph::StepId source : sources_of(what)) {
-        names.push_back(fmt::format("source {} {}", number, name_of(step(source))));
+        inputs.push_back({fmt::format("source {}", number), source});
         ++number;
+    }
+    return inputs;
+}
+
+std::vector<std::string> StepSolver::input_names(const graph::Step& what) const {
+    std::vector<std::string> names;
+    for (const InputName& input : inputs_by_name(what)) {
+        names.push_back(input.name + ' ' + name_of(step(input.step)));
     }
     return names;
 }
@@ -103,7 +118,7 @@ Result<std::vector<StepRecord>> StepSolver::records() const {
     for (graph::StepId id = 0; id < states_.size(); ++id) {
         const State& state = *states_[id];
         const graph::Step& what = step(id);
-        if (!state.made.layer) {
+        if (!state.made.layer || state.missing) {
             continue;
         }
         StepRecord record{.step = id,
@@ -132,15 +147,139 @@ Result<std::vector<StepRecord>> StepSolver::records() const {
     return records;
 }
 
-std::string StepSolver::why_not_cached(const StepRequest& request) {
+void StepSolver::set_outcome(graph::StepId id, StepOutcome outcome, std::string why) {
+    const std::lock_guard lock(explaining_);
+    explained_[id].outcome = outcome;
+    explained_[id].why = std::move(why);
+}
+
+void StepSolver::set_found(graph::StepId id) {
+    const Resolution resolution = states_[id]->made.resolution;
+    set_outcome(
+        id, resolution == Resolution::imported ? StepOutcome::imported : StepOutcome::cached, "");
+}
+
+// A step whose input has changed is not to blame for what it makes: whoever changed that is.
+std::string StepSolver::explain(const StepRequest& request) {
+    if (!request.why.empty()) {
+        return request.why;
+    }
+    const std::vector<InputName> inputs = inputs_by_name(request.step);
+    Why why = why_not_cached(request, inputs);
+    const std::lock_guard lock(explaining_);
+    std::optional<graph::StepId>& cause = explained_[request.id].cause;
+    cause.reset();
+    const auto below = std::ranges::find(inputs, why.from_below, &InputName::name);
+    if (below != inputs.end() && works_on_one(step(below->step))) {
+        cause = explained_[below->step].cause.value_or(below->step);
+    }
+    return std::move(why.text);
+}
+
+std::string StepSolver::blamed(graph::StepId input) const {
+    const std::lock_guard lock(explaining_);
+    const graph::StepId cause = explained_[input].cause.value_or(input);
+    std::string text = text_alone(step(cause).text);
+    if (explained_[cause].differs) {
+        text += std::holds_alternative<graph::CopyStep>(step(cause).what)
+                    ? " (of the same files; their times, which a layer keeps, may differ)"
+                    : " (of the same input: it does not make the same each time)";
+    }
+    return text;
+}
+
+Why StepSolver::why_not_cached(const StepRequest& request,
+                               const std::vector<InputName>& inputs) const {
     if (request.step.ignore_cache || !shared_.options.use_cache) {
-        return "the cache was not asked";
+        return {.text = "the cache was not asked (--no-cache)"};
     }
-    const auto candidates = shared_.records.similar(text_alone(request.step.text), kSimilarMax);
-    if (!candidates) {
-        return "the cache could not be read: " + candidates.error().message;
+    Missed missed{.text = text_alone(request.step.text),
+                  .definition = request.key_text().text(),
+                  .files = request.names,
+                  .input_names = input_names(request.step)};
+    for (const InputName& input : inputs) {
+        if (works_on_one(step(input.step))) {
+            missed.blame[input.name] = blamed(input.step);
+        }
     }
-    return solve::why_not_cached(request.key_text().text(), request.names, *candidates);
+    ImportedRecords* const imported = shared_.options.imported;
+    const bool ask = imported != nullptr && (shared_.options.explain || shared_.options.dry_run);
+    std::vector<ImportedRecord> same_text;
+    std::vector<ImportedRecord> same_place;
+    auto known = shared_.records.similar(missed.text, kSimilarMax);
+    add_local(known, same_text);
+    if (ask) {
+        std::ranges::move(imported->similar(missed.text, kSimilarMax),
+                          std::back_inserter(same_text));
+    }
+    if (known && same_text.empty() && request.base) {
+        known = shared_.records.children(*request.base, kSimilarMax);
+        add_local(known, same_place);
+        if (ask) {
+            std::ranges::move(imported->children(*request.base, kSimilarMax),
+                              std::back_inserter(same_place));
+        }
+        for (const graph::Step& other : plan_.steps) {
+            missed.other_texts.push_back(text_alone(other.text));
+        }
+    }
+    if (!known) {
+        return {.text = "the cache could not be read: " + known.error().message};
+    }
+    return solve::why_not_cached(missed, same_text, same_place);
+}
+
+// Its record was found, but not the layer that it names.
+std::string StepSolver::why_again(const State& state) const {
+    if (shared_.lost(*state.made.layer)) {
+        return "known, but its layer could not be read";
+    }
+    if (state.made.resolution != Resolution::imported) {
+        return "known, but its layer is gone from the store";
+    }
+    const auto known = shared_.options.imported->find(state.step_keys.back().key);
+    if (!known || known->no_layer.empty()) {
+        return fmt::format("known from the cache {}, but its layer cannot be had",
+                           state.made.cache);
+    }
+    const bool never_uploaded = known->no_layer.find("mode=min") != std::string::npos;
+    return fmt::format("known, but {}{}", known->no_layer,
+                       never_uploaded ? " (mode=max uploads those of all steps)" : "");
+}
+
+// With equal keys and another layer it is the step that differs, and not what went into it.
+void StepSolver::compare_with_last(const StepRequest& request, const Made& made) {
+    std::optional<codec::Digest> last;
+    const codec::Digest key = request.key();
+    if (const auto known = shared_.records.find(key); known && *known) {
+        last = (*known)->layer;
+    } else if (shared_.options.imported != nullptr && shared_.options.use_cache) {
+        const auto imported = shared_.options.imported->find(key);
+        last = imported ? imported->record.layer : std::nullopt;
+    }
+    const std::lock_guard lock(explaining_);
+    explained_[request.id].differs = last && last != made.layer;
+}
+
+std::vector<StepExplanation> StepSolver::explanations() const {
+    const std::lock_guard lock(explaining_);
+    std::vector<StepExplanation> explanations;
+    for (graph::StepId id = 0; id < explained_.size(); ++id) {
+        const Explained& explained = explained_[id];
+        if (!explained.outcome) {
+            continue;
+        }
+        const graph::Step& what = step(id);
+        explanations.push_back(
+            {.step = id,
+             .text = what.text,
+             .stage = what.stage,
+             .lines = what.lines,
+             .outcome = *explained.outcome,
+             .cache = *explained.outcome == StepOutcome::imported ? states_[id]->made.cache : "",
+             .why = explained.why});
+    }
+    return explanations;
 }
 
 }  // namespace lazybuild::solve

@@ -23,7 +23,8 @@ Error unreadable() {
 
 Result<Made> StepSolver::make(StepRequest& request) {
     request.ran = true;
-    const std::string why = why_not_cached(request);
+    const std::string why = explain(request);
+    set_outcome(request.id, StepOutcome::ran, why);
     auto layer = make_layer(request);
     report(request, why);
     if (!layer) {
@@ -31,6 +32,7 @@ Result<Made> StepSolver::make(StepRequest& request) {
     }
     const Made made{.layer = (*layer)->id(), .resolution = Resolution::ran, .cache = {}};
     shared_.keep(*made.layer);
+    compare_with_last(request, made);
     CHECK_OK(record(request, made));
     return made;
 }
@@ -206,6 +208,10 @@ Result<layers::Snapshot> StepSolver::open_locked(graph::StepId id, State& state)
         TRY(layer, shared_.store.find(*state.made.layer));
     }
     if (layer == nullptr) {
+        if (shared_.options.dry_run) {
+            return fail(Error{.code = std::errc::io_error,
+                              .message = "the layer of " + text_alone(what.text) + " is not here"});
+        }
         TRY(layer, make_again(id, state));
     }
     snapshot.layers.push_back(std::move(layer));
@@ -216,6 +222,7 @@ Result<layers::LayerPointer> StepSolver::make_again(graph::StepId id, State& sta
     StepRequest request(id, step(id));
     request.task = shared_.progress.begin(request.step.text + " (again: its layer is gone)");
     request.running = shared_.watch(request.task);
+    request.why = why_again(state);
     const auto make_it = [&]() -> Result<Made> {
         CHECK_OK(prepare_by_name(request));
         if (request.reads_named) {
