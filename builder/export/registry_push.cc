@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "builder/export/store_source.h"
+#include "builder/image/open_image.h"
 #include "builder/image/registry_image.h"
 #include "builder/image/spool_file.h"
 
@@ -81,7 +82,7 @@ Result<void> RegistryPush::send(const codec::Descriptor& blob,
             sent = session_.wait_for(client.copy_blob(repository_, blob.digest, blob.size_bytes,
                                                       client, std::move(from), session_.wait()));
         } else {
-            auto source = origin_source(origin, session_);
+            auto source = image::origin_source(origin, session_);
             sent = source
                        ? session_.wait_for(push_through_file(session_, **source, repository_, blob))
                        : Result<void>{fail(std::move(source).error())};

@@ -11,8 +11,7 @@
 
 #include "base/file.h"
 #include "builder/image/file_stream.h"
-#include "builder/image/layout_image.h"
-#include "builder/image/registry_image.h"
+#include "builder/image/open_image.h"
 #include "codec/json.h"
 
 namespace lazybuild::exporter {
@@ -92,7 +91,7 @@ Result<std::vector<image::ImageSource*>> StoreSource::elsewhere(const codec::Dig
             fmt::format("{} {} {}", static_cast<int>(origin.kind), origin.host, origin.path);
         auto known = elsewhere_.find(key);
         if (known == elsewhere_.end()) {
-            auto opened = origin_source(origin, session_);
+            auto opened = image::origin_source(origin, session_);
             if (!opened) {
                 continue;
             }
@@ -155,26 +154,6 @@ io::Task<Result<Bytes>> StoreSource::read_range(codec::Digest blob, std::uint64_
 std::unique_ptr<image::ImageSource> store_source(layers::LayerStore& store, image::Session& session,
                                                  std::string name, codec::Descriptor root) {
     return std::make_unique<StoreSource>(store, session, std::move(name), std::move(root));
-}
-
-Result<std::unique_ptr<image::ImageSource>> origin_source(const store::Origin& origin,
-                                                          image::Session& session) {
-    switch (origin.kind) {
-        case store::Origin::Kind::registry: {
-            registry::Reference reference;
-            reference.repository = {.host = origin.host, .name = origin.path};
-            CHECK_OK(registry::check_repository(reference.repository));
-            return image::registry_source(std::move(reference), session);
-        }
-        case store::Origin::Kind::oci_layout: {
-            TRY(image::OciLayout layout, image::OciLayout::open(origin.path));
-            return image::layout_source(std::move(layout), "", "oci:" + origin.path, {}, session);
-        }
-        case store::Origin::Kind::file: break;
-    }
-    return fail(
-        Error{.code = std::errc::not_supported,
-              .message = origin.path + ": a blob in a file of its own cannot be read here"});
 }
 
 }  // namespace lazybuild::exporter

@@ -16,8 +16,4 @@ namespace lazybuild::exporter {
 std::unique_ptr<image::ImageSource> store_source(layers::LayerStore& store, image::Session& session,
                                                  std::string name, codec::Descriptor root = {});
 
-/// A place where a blob is, opened as a source. Errors: those of opening a layout; not_supported.
-Result<std::unique_ptr<image::ImageSource>> origin_source(const store::Origin& origin,
-                                                          image::Session& session);
-
 }  // namespace lazybuild::exporter

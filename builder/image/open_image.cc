@@ -60,6 +60,25 @@ Result<std::unique_ptr<ImageSource>> open_source_blocking(const ImagePlace& plac
     return open_place(place, session, true);
 }
 
+Result<std::unique_ptr<ImageSource>> origin_source(const store::Origin& origin, Session& session) {
+    switch (origin.kind) {
+        case store::Origin::Kind::registry: {
+            registry::Reference reference;
+            reference.repository = {.host = origin.host, .name = origin.path};
+            CHECK_OK(registry::check_repository(reference.repository));
+            return registry_source(std::move(reference), session);
+        }
+        case store::Origin::Kind::oci_layout: {
+            TRY(OciLayout layout, OciLayout::open(origin.path));
+            return layout_source(std::move(layout), "", "oci:" + origin.path, {}, session);
+        }
+        case store::Origin::Kind::file: break;
+    }
+    return fail(
+        Error{.code = std::errc::not_supported,
+              .message = origin.path + ": a blob in a file of its own cannot be read here"});
+}
+
 Result<std::unique_ptr<ImageTarget>> open_target(const ImagePlace& place, Session& session) {
     if (place.kind == ImagePlace::Kind::registry) {
         return registry_target(place.reference, session);

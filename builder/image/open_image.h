@@ -21,6 +21,9 @@ Result<std::unique_ptr<ImageSource>> open_source(const ImagePlace& place, Sessio
 /// The same for a thread that blocks while another one is in Session::run_blocking().
 Result<std::unique_ptr<ImageSource>> open_source_blocking(const ImagePlace& place,
                                                           Session& session);
+/// A place where a blob is, as a source of blobs; nothing is asked of it yet. Errors: those of
+/// opening a layout; invalid_argument; not_supported.
+Result<std::unique_ptr<ImageSource>> origin_source(const store::Origin& origin, Session& session);
 /// `place` is from parse_target. Errors: those of making a layout.
 Result<std::unique_ptr<ImageTarget>> open_target(const ImagePlace& place, Session& session);
 

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "base/file.h"
-#include "builder/image/layer_inspection.h"
 #include "builder/image/work.h"
+#include "builder/layers/blob_ways.h"
 #include "builder/layers/image_layer_ids.h"
 #include "codec/media_type.h"
 #include "snapshotter/layer/plain_layer.h"
@@ -27,6 +27,7 @@ struct BaseLayers::Wanted {
     codec::Digest id;
     std::optional<codec::Digest> toc;  ///< when it may be lazy
     std::shared_ptr<LazyCache> lazy;   ///< where; nullptr: it is unpacked
+    BlobWays ways;                     ///< `source` first; when it is not all here
     bool index_is_here = false;
     std::string why_plain;  ///< though its image says that it is lazy
     LayerPointer layer;     ///< once it is open
@@ -62,7 +63,6 @@ BaseLayers::~BaseLayers() {
     }
 }
 
-/// nullptr, after it has been said why, where lazy layers cannot be.
 std::shared_ptr<LazyCache> BaseLayers::lazy_cache() {
     const std::lock_guard lock(mutex_);
     if (!std::exchange(lazy_tried_, true) && ::geteuid() == 0) {
@@ -117,8 +117,13 @@ Result<void> BaseLayers::look_here(Wanted& wanted) {
     if (wanted.toc) {
         wanted.lazy = lazy_cache();
     }
+    TRY(wanted.ways,
+        ways_to(context_.session, context_.records, wanted.source, wanted.descriptor.digest));
     if (wanted.lazy != nullptr) {
         TRY(wanted.index_is_here, wanted.lazy->knows(wanted.lazy_request()));
+        TRY(const auto origins, context_.records.origins(wanted.descriptor.digest));
+        CHECK_OK(
+            wanted.lazy->add_origins(wanted.descriptor.digest, wanted.source->origin(), origins));
     }
     return {};
 }
@@ -215,12 +220,27 @@ io::Task<Result<LayerPointer>> BaseLayers::make(WantedPointer wanted) {
     co_return layer;
 }
 
+/// From whoever answers first; the Error is that of the image's own place.
+io::Task<Result<image::LayerInspection>> BaseLayers::inspect(WantedPointer wanted) {
+    const io::Wait wait = context_.session.wait();
+    auto first = co_await image::inspect_layer(*wanted->source, wanted->descriptor, wait);
+    for (std::size_t i = 1; i < wanted->ways.size() && !first; ++i) {
+        if (wait.cancel.cancelled()) {
+            break;
+        }
+        auto other = co_await image::inspect_layer(*wanted->ways[i], wanted->descriptor, wait);
+        if (other) {
+            first = std::move(other);
+        }
+    }
+    co_return first;
+}
+
 /// nullptr, and why, when it has to be unpacked.
 io::Task<Result<LayerPointer>> BaseLayers::open_lazy(WantedPointer wanted) {
     image::Session& session = context_.session;
     if (!wanted->index_is_here) {
-        const auto inspection = co_await or_return(
-            co_await image::inspect_layer(*wanted->source, wanted->descriptor, session.wait()));
+        const auto inspection = co_await or_return(co_await inspect(wanted));
         if (!inspection.lazy) {
             wanted->why_plain = inspection.reason;
             co_return nullptr;
@@ -246,15 +266,12 @@ io::Task<Result<LayerPointer>> BaseLayers::unpack(WantedPointer wanted) {
     };
     const std::string staged = co_await or_return(
         co_await io::run_on(session.pool(), session.reactor(), std::move(stage)));
-    auto open_blob = [wanted](std::uint64_t offset_bytes, io::Wait wait) {
-        return wanted->source->open_blob(wanted->descriptor, offset_bytes, std::move(wait));
-    };
     layer::PlainRequest request{.blob = wanted->descriptor.digest,
                                 .blob_size_bytes = wanted->descriptor.size_bytes,
                                 .diff_id = wanted->diff_id};
-    auto unpacked =
-        co_await layer::unpack_plain(session.reactor(), session.pool(), std::move(open_blob),
-                                     std::move(request), staged, {}, {}, session.wait());
+    auto unpacked = co_await layer::unpack_plain(
+        session.reactor(), session.pool(), blob_opener(wanted->ways, wanted->descriptor),
+        std::move(request), staged, {}, {}, session.wait());
     auto finish = [&]() -> Result<LayerPointer> {
         if (!unpacked) {
             CHECK_OK(remove_tree(staged));

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "builder/image/layer_inspection.h"
 #include "builder/image/session.h"
 #include "builder/layers/erofs_choice.h"
 #include "builder/layers/layer_places.h"
@@ -48,17 +49,21 @@ class BaseLayers {
                           const codec::Manifest& manifest,
                           const std::vector<codec::Digest>& diff_ids);
 
+    /// Where lazy layers of all kinds are served, opened when it is first asked for. nullptr, after
+    /// it has been said why, where they cannot be. Blocks on the disk.
+    std::shared_ptr<LazyCache> lazy_cache();
+
   private:
     struct Wanted;
     using WantedPointer = std::shared_ptr<Wanted>;
 
     Result<void> look_here(Wanted& wanted);
     Result<LayerPointer> find_unpacked(const Wanted& wanted);
-    std::shared_ptr<LazyCache> lazy_cache();
     LayerPointer lazy_layer(const Wanted& wanted, store::LayerId number);
     Result<void> remember(const std::vector<WantedPointer>& layers);
     io::Task<Result<void>> open_one(WantedPointer wanted);
     io::Task<Result<LayerPointer>> make(WantedPointer wanted);
+    io::Task<Result<image::LayerInspection>> inspect(WantedPointer wanted);
     io::Task<Result<LayerPointer>> open_lazy(WantedPointer wanted);
     io::Task<Result<LayerPointer>> unpack(WantedPointer wanted);
 

@@ -180,6 +180,16 @@ Result<void> LayerRecords::add_origin(const codec::Digest& blob, const store::Or
     return insert_origin(blob, origin);
 }
 
+Result<void> LayerRecords::add_origins(const std::vector<codec::Digest>& blobs,
+                                       const store::Origin& origin) {
+    const std::lock_guard lock(mutex_);
+    TRY(store::Transaction transaction, store::Transaction::begin(database_));
+    for (const codec::Digest& blob : blobs) {
+        CHECK_OK(insert_origin(blob, origin));
+    }
+    return transaction.commit();
+}
+
 Result<std::optional<LayerRecords::Unpacked>> LayerRecords::unpacked(const codec::Digest& layer) {
     const std::lock_guard lock(mutex_);
     TRY(store::Statement statement,

@@ -32,6 +32,8 @@ class LayerRecords {
     /// In the order in which they became known.
     Result<std::vector<store::Origin>> origins(const codec::Digest& blob);
     Result<void> add_origin(const codec::Digest& blob, const store::Origin& origin);
+    /// Of many blobs, all or none.
+    Result<void> add_origins(const std::vector<codec::Digest>& blobs, const store::Origin& origin);
 
     /// Blobs of bases, of one image, and where it is; what is known of a blob already stays.
     using BaseBlob = std::pair<codec::Digest, LayerBlob>;  ///< by the layer's id

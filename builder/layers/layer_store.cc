@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/file.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <mutex>
 #include <system_error>
@@ -16,6 +17,7 @@
 #include "builder/layers/chain_trees.h"
 #include "builder/layers/disk_usage.h"
 #include "builder/layers/file_lock.h"
+#include "builder/layers/imported_layers.h"
 #include "builder/layers/layer_maker.h"
 #include "builder/layers/layer_places.h"
 #include "builder/layers/layer_records.h"
@@ -46,24 +48,27 @@ class OpenStore final : public LayerStore {
                   .places = layers_,
                   .records = *records_,
                   .erofs = erofs_,
-                  .stage = [this] { return staged("base"); }}) {}
+                  .stage = [this] { return staged("base"); }}),
+          imported_({.session = session_,
+                     .places = layers_,
+                     .records = *records_,
+                     .stage = [this] { return staged("import"); },
+                     .lazy_cache = [this] { return bases_.lazy_cache(); }}) {}
 
     const std::string& root() const override { return root_; }
     Result<std::string> build_directory() override;
 
-    Result<LayerPointer> find(const codec::Digest& id) override { return layers_.find(id); }
-    Result<void> import_layers(std::shared_ptr<image::ImageSource> /*source*/,
-                               const std::vector<ImportedLayer>& /*layers*/) override {
-        return fail(Error{.code = std::errc::not_supported, .message = "import of layers"});
+    Result<LayerPointer> find(const codec::Digest& id) override;
+    Result<void> import_layers(std::shared_ptr<image::ImageSource> source,
+                               const std::vector<ImportedLayer>& layers) override {
+        return imported_.add(source, layers);
     }
     Result<std::unique_ptr<LayerMaker>> make_layer() override;
     Result<Snapshot> open_image(std::shared_ptr<image::ImageSource> source,
                                 const image::ImageDocument& manifest,
                                 const image::ConfigDocument& config) override;
 
-    Result<std::vector<LayerBlob>> blobs(const codec::Digest& layer) override {
-        return records_->blobs(layer);
-    }
+    Result<std::vector<LayerBlob>> blobs(const codec::Digest& layer) override;
     Result<void> add_blob(const codec::Digest& layer, const LayerBlob& blob) override {
         return records_->add_blob(layer, blob);
     }
@@ -104,6 +109,7 @@ class OpenStore final : public LayerStore {
     LayerPlaces layers_;
     const BlobPlaces blobs_;
     BaseLayers bases_;  ///< serves what is mounted in build_, which goes first
+    ImportedLayers imported_;
 
     std::mutex mutex_;  // guards what follows
     std::optional<BuildDirectory> build_;
@@ -125,6 +131,24 @@ Result<std::string> OpenStore::staged(std::string_view what) {
     TRY(const std::string directory, build_directory());
     const std::lock_guard lock(mutex_);
     return fmt::format("{}/{}-{}", directory, what, staged_count_++);
+}
+
+Result<LayerPointer> OpenStore::find(const codec::Digest& id) {
+    TRY(LayerPointer layer, layers_.find(id));
+    return layer == nullptr ? imported_.find(id) : std::move(layer);
+}
+
+Result<std::vector<LayerBlob>> OpenStore::blobs(const codec::Digest& layer) {
+    TRY(std::vector<LayerBlob> blobs, records_->blobs(layer));
+    for (LayerBlob& imported : imported_.blobs(layer)) {
+        const codec::Digest digest = imported.descriptor.digest;
+        const bool known = std::ranges::any_of(
+            blobs, [&digest](const LayerBlob& blob) { return blob.descriptor.digest == digest; });
+        if (!known) {
+            blobs.push_back(std::move(imported));
+        }
+    }
+    return blobs;
 }
 
 Result<std::unique_ptr<LayerMaker>> OpenStore::make_layer() {

@@ -99,6 +99,23 @@ Result<bool> LazyCache::knows(const layer::LayerRequest& request) const {
     return known && known->state != store::LayerState::quarantined;
 }
 
+Result<void> LazyCache::add_origins(const codec::Digest& blob, const store::Origin& first,
+                                    const std::vector<store::Origin>& others) {
+    TRY(std::vector<store::Origin> known, store_->origins(blob));
+    const auto add = [&](const store::Origin& origin) -> Result<void> {
+        if (std::ranges::find(known, origin) != known.end()) {
+            return {};
+        }
+        known.push_back(origin);
+        return store_->add_origin(blob, origin);
+    };
+    CHECK_OK(add(first));
+    for (const store::Origin& origin : others) {
+        CHECK_OK(add(origin));
+    }
+    return {};
+}
+
 io::Task<Result<store::LayerId>> LazyCache::resolve(layer::LayerRequest request) {
     const store::LayerId layer =
         co_await io::or_return(co_await manager_->resolve(std::move(request), session_.wait()));

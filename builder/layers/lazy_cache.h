@@ -34,6 +34,10 @@ class LazyCache {
 
     /// Whether the layer's index is here, and can be trusted. Blocks on the disk.
     Result<bool> knows(const layer::LayerRequest& request) const;
+    /// Where a blob is to be looked for, besides where it has been before: `first`, then the
+    /// others. Blocks on the disk.
+    Result<void> add_origins(const codec::Digest& blob, const store::Origin& first,
+                             const std::vector<store::Origin>& others);
     /// Thread: the reactor's. Errors: those of layer::LayerManager::resolve.
     io::Task<Result<store::LayerId>> resolve(layer::LayerRequest request);
 

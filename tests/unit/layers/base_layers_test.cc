@@ -302,6 +302,27 @@ TEST_F(BaseLayersTest, gives_builds_that_run_at_once_caches_of_their_own) {
     EXPECT_EQ(store_->usage()->lazy.at(0).slot, 1U);
 }
 
+TEST_F(BaseLayersTest, takes_layers_from_wherever_they_are_known_to_be) {
+    const layer::TestLayer data = layer::usual_layer();
+    const ImageLayer unpacked = plain("echo one > a");
+    set_image({lazy(data), unpacked});
+    directory_of_layout_.run("cp -r in other && find in/blobs/sha256 -size +100k -delete");
+    blocking([&] { EXPECT_FALSE(open_image()); });
+    reopen();
+    blocking([&] {
+        const store::Origin other{.kind = store::Origin::Kind::oci_layout,
+                                  .host = {},
+                                  .path = directory_of_layout_ / "other"};
+        ASSERT_OK(store_->add_origin(data.info.blob, other));
+        const auto snapshot = open_image();
+        ASSERT_OK(snapshot);
+        EXPECT_EQ(snapshot->layers[0]->contents_are_claims(), root_);
+        EXPECT_TRUE(read(*snapshot, "d/large") == as_text(data.files.at("large")));
+        store_.reset();
+    });
+    EXPECT_EQ(console_.notes, "");
+}
+
 TEST_F(BaseLayersTest, forget_the_lazy_layers_that_no_build_has_opened_for_longest) {
     if (!root_) {
         GTEST_SKIP() << "needs root and /dev/fuse, to mount";

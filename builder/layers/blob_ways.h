@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// All ways to a blob: where it was said to be, and wherever else it is known to have been. What is
+// named by its content may come from anywhere.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/result.h"
+#include "builder/image/image_source.h"
+#include "builder/image/session.h"
+#include "builder/layers/layer_records.h"
+#include "snapshotter/layer/blob_pump.h"
+
+namespace lazybuild::layers {
+
+/// In the order in which they are to be asked.
+using BlobWays = std::vector<std::shared_ptr<image::ImageSource>>;
+
+/// `source`, then the blob's recorded origins that can be opened. Blocks on the disk.
+Result<BlobWays> ways_to(image::Session& session, LayerRecords& records,
+                         std::shared_ptr<image::ImageSource> source, const codec::Digest& blob);
+
+/// Asks one way after the other; the Error is that of the first. Keeps `ways`.
+layer::BlobOpener blob_opener(BlobWays ways, codec::Descriptor blob);
+
+}  // namespace lazybuild::layers
