@@ -102,6 +102,7 @@ class Export {
     Result<void> keep_document(const NamedDocument& document);
     Result<void> each_platform(
         const std::function<Result<void>(layers::FileSource&, const FileOptions&)>& one);
+    Result<void> clear_destination() const;
     DocumentOptions document_options() const;
 
     const Output& output_;
@@ -279,8 +280,11 @@ Result<void> Export::open_pushes() {
     for (const std::string& name : names_) {
         TRY(const auto reference, registry::Reference::parse(name));
         if (repositories.insert(reference.repository).second) {
+            registry::Client& client = output_.insecure
+                                           ? insecure_client(session_, reference.repository)
+                                           : session_.client();
             pushes_.push_back(
-                std::make_unique<RegistryPush>(store_, session_, reference.repository));
+                std::make_unique<RegistryPush>(store_, session_, client, reference.repository));
         }
     }
     return {};
@@ -314,6 +318,10 @@ Result<Exported> Export::image(ByteSink* archive) {
     if (output_.name_canonical || output_.push_by_digest) {
         CHECK_OK(name_by_digest(image));
     }
+    if (image.names.empty() && !output_.dangling_name_prefix.empty()) {
+        image.names.push_back(output_.dangling_name_prefix + "@" +
+                              image.root().descriptor.digest.text());
+    }
     if (archive != nullptr) {
         CHECK_OK(write_archive(image, true, store_, session_, *archive));
     } else {
@@ -342,9 +350,23 @@ Result<void> Export::each_platform(
         const auto view = store_.view(snapshot);
         CHECK_OK(one(*view, {.epoch_s = epoch_s_,
                              .directory = split ? platform_directory(image.platform) : "",
+                             .delete_others = output_.delete_others,
                              .may_go_on = [this] { return session_.check_interrupt(); }}));
     }
     return {};
+}
+
+// Where each platform has a directory, what else is beside them; below them, each has its own.
+Result<void> Export::clear_destination() const {
+    if (!output_.delete_others || !output_.platform_split.value_or(images_.size() > 1)) {
+        return {};
+    }
+    return remove_others(output_.destination, [this](const std::string& path) -> Result<Stays> {
+        const bool wanted = std::ranges::any_of(images_, [&path](const BuiltImage& image) {
+            return platform_directory(image.platform) == path;
+        });
+        return wanted ? Stays::whole : Stays::no;
+    });
 }
 
 Result<void> Export::files() {
@@ -354,6 +376,7 @@ Result<void> Export::files() {
                     "each other"));
     }
     if (output_.type == Output::Type::local) {
+        CHECK_OK(clear_destination());
         return each_platform([&](layers::FileSource& files, const FileOptions& options) {
             return write_files(files, options, output_.destination);
         });

@@ -47,6 +47,9 @@ struct Output {
     bool rewrite_timestamps = false;
     bool push_by_digest = false;
     bool name_canonical = false;         ///< also named by its digest
+    std::string dangling_name_prefix;    ///< names an image that has no name: PREFIX@DIGEST
+    bool insecure = false;               ///< a push may use plain HTTP, or any certificate
+    bool delete_others = false;          ///< local: what else is in the directory goes
     bool store = true;                   ///< image, registry: kept under its names in the store
     std::optional<bool> platform_split;  ///< local, tar: by default when there are several
     std::optional<std::int64_t> source_date_epoch_s;  ///< wins over ExportOptions

@@ -281,6 +281,16 @@ Result<void> write_files(layers::FileSource& files, const FileOptions& options,
         target += "/" + options.directory;
     }
     if (::access(target.c_str(), F_OK) == 0) {
+        if (options.delete_others) {
+            CHECK_OK(remove_others(target, [&files](const std::string& path) -> Result<Stays> {
+                TRY(const auto info, files.look(path));
+                if (!info) {
+                    return Stays::no;
+                }
+                // A file that is no directory is replaced, unless a directory is in its place.
+                return info->type == FileType::directory ? Stays::as_directory : Stays::as_file;
+            }));
+        }
         return write_into(files, options, target);
     }
     const std::size_t slash = target.rfind('/');

@@ -83,6 +83,7 @@ class OutputParser {
     Result<void> set_type(const std::string& value);
     Result<void> set_names(const std::string& value);
     Result<void> set_compression(const std::string& value);
+    Result<void> set_mode(const std::string& value);
     Result<void> check();
     Result<void> check_compression();
 
@@ -130,6 +131,14 @@ Result<void> OutputParser::set_compression(const std::string& value) {
     return {};
 }
 
+Result<void> OutputParser::set_mode(const std::string& value) {
+    if (value != "copy" && value != "delete") {
+        return fail(unknown("mode", value, {"copy", "delete"}));
+    }
+    output_.delete_others = value == "delete";
+    return {};
+}
+
 std::map<std::string, OutputParser::Setter, std::less<>> OutputParser::setters() {
     std::map<std::string, Setter, std::less<>> all;
     all["type"] = [this](const auto& /*key*/, const auto& value) { return set_type(value); };
@@ -157,6 +166,30 @@ std::map<std::string, OutputParser::Setter, std::less<>> OutputParser::setters()
         TRY(output_.platform_split, parse_flag(key, value));
         return {};
     };
+    all["mode"] = [this](const auto& /*key*/, const auto& value) { return set_mode(value); };
+    all["dangling-name-prefix"] = [this](const auto& key, const auto& value) -> Result<void> {
+        if (value.empty()) {
+            return fail(invalid(fmt::format("{}= without a prefix", key)));
+        }
+        output_.dangling_name_prefix = value;
+        return {};
+    };
+    all["prefer-nondist-layers"] = [](const auto& key, const auto& value) -> Result<void> {
+        TRY(const bool prefer, parse_flag(key, value));
+        return prefer ? Result<void>{}
+                      : fail(invalid("prefer-nondist-layers=false: layers that a base calls "
+                                     "non-distributable stay so; leave the key out"));
+    };
+    // What they choose makes no difference here: an image that is kept needs no unpacking, no
+    // attestations are written that could be artifacts, and only images without a name get one.
+    for (const char* const key :
+         {"unpack", "oci-artifact", "dangling-name-empty-only", "danging-name-empty-only"}) {
+        all[key] = [](const auto& name, const auto& value) -> Result<void> {
+            CHECK_OK(parse_flag(name, value));
+            return {};
+        };
+    }
+    all["registry.insecure"] = flag(output_.insecure);
     all["push"] = flag(output_.push);
     all["tar"] = flag(output_.tar_file);
     all["store"] = flag(output_.store);
@@ -198,6 +231,9 @@ Result<void> OutputParser::check() {
     }
     if (type == local && output_.destination == "-") {
         return fail(invalid("type=local writes a directory, which stdout is not; use type=tar"));
+    }
+    if (output_.delete_others && type != local) {
+        return fail(invalid("mode=delete is for type=local"));
     }
     if (type == oci && output_.destination.empty()) {
         output_.destination = "-";

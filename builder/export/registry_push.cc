@@ -23,14 +23,15 @@ io::Task<Result<void>> push_file(registry::Client& client, registry::Repository 
 }
 
 // Through a file: what is not in a registry cannot be streamed into one.
-io::Task<Result<void>> push_through_file(image::Session& session, image::ImageSource& source,
+io::Task<Result<void>> push_through_file(image::Session& session, registry::Client& client,
+                                         image::ImageSource& source,
                                          registry::Repository repository, codec::Descriptor blob) {
     const image::SpoolFile spool =
         co_await io::or_return(image::SpoolFile::create(session.temporary_directory()));
     FdSink sink{spool.fd()};
     co_await io::or_return(
         co_await image::stream_blob(session, source, blob, sink, session.wait()));
-    co_return co_await push_file(session.client(), std::move(repository), blob.digest, spool.fd(),
+    co_return co_await push_file(client, std::move(repository), blob.digest, spool.fd(),
                                  session.wait());
 }
 
@@ -42,9 +43,24 @@ io::Task<Result<void>> push_memory(registry::Client& client, registry::Repositor
 
 }  // namespace
 
+registry::Client& insecure_client(image::Session& session, const registry::Repository& repository) {
+    registry::ClientOptions options = session.registry_options();
+    options.tls_verify = false;
+    const auto answers = [&](bool plain_http) {
+        registry::ClientOptions once = options;
+        once.plain_http = plain_http;
+        once.attempts_max = 1;
+        registry::Client& client = session.add_client(std::move(once));
+        return session.wait_for(client.manifest_digest(repository, "latest", session.wait()))
+            .has_value();
+    };
+    options.plain_http = options.plain_http || (!answers(false) && answers(true));
+    return session.add_client(std::move(options));
+}
+
 Result<bool> RegistryPush::is_there(const codec::Descriptor& blob) {
     TRY(const auto size_bytes,
-        session_.wait_for(session_.client().blob_size(repository_, blob.digest, session_.wait())));
+        session_.wait_for(client_.blob_size(repository_, blob.digest, session_.wait())));
     return size_bytes.has_value();
 }
 
@@ -57,7 +73,7 @@ Result<bool> RegistryPush::mount(const codec::Descriptor& blob,
         if (!same_registry) {
             continue;
         }
-        TRY(const bool mounted, session_.wait_for(session_.client().mount_blob(
+        TRY(const bool mounted, session_.wait_for(client_.mount_blob(
                                     repository_, blob.digest, origin.path, session_.wait())));
         if (mounted) {
             return true;
@@ -68,24 +84,24 @@ Result<bool> RegistryPush::mount(const codec::Descriptor& blob,
 
 Result<void> RegistryPush::send(const codec::Descriptor& blob,
                                 const std::vector<store::Origin>& origins) {
-    registry::Client& client = session_.client();
     if (const auto path = store_.blob_path(blob.digest)) {
         TRY(const Fd file, open_file(*path, O_RDONLY));
         return session_.wait_for(
-            push_file(client, repository_, blob.digest, file.get(), session_.wait()));
+            push_file(client_, repository_, blob.digest, file.get(), session_.wait()));
     }
     Result<void> sent = fail(Error{.code = std::errc::no_such_file_or_directory,
                                    .message = "no place is known where it is"});
     for (const store::Origin& origin : origins) {
         if (origin.kind == store::Origin::Kind::registry) {
             registry::Repository from{.host = origin.host, .name = origin.path};
-            sent = session_.wait_for(client.copy_blob(repository_, blob.digest, blob.size_bytes,
-                                                      client, std::move(from), session_.wait()));
+            registry::Client& reader = from.host == repository_.host ? client_ : session_.client();
+            sent = session_.wait_for(client_.copy_blob(repository_, blob.digest, blob.size_bytes,
+                                                       reader, std::move(from), session_.wait()));
         } else {
             auto source = image::origin_source(origin, session_);
-            sent = source
-                       ? session_.wait_for(push_through_file(session_, **source, repository_, blob))
-                       : Result<void>{fail(std::move(source).error())};
+            sent = source ? session_.wait_for(
+                                push_through_file(session_, client_, **source, repository_, blob))
+                          : Result<void>{fail(std::move(source).error())};
         }
         if (sent || sent.error().code == std::errc::operation_canceled) {
             return sent;
@@ -119,14 +135,14 @@ Result<void> RegistryPush::push(const codec::Descriptor& blob) {
 }
 
 Result<void> RegistryPush::push_bytes(const NamedDocument& blob) {
-    return session_.wait_for(push_memory(session_.client(), repository_, blob.descriptor.digest,
-                                         blob.bytes, session_.wait()));
+    return session_.wait_for(
+        push_memory(client_, repository_, blob.descriptor.digest, blob.bytes, session_.wait()));
 }
 
 Result<void> RegistryPush::put(const NamedDocument& document, const std::string& tag) {
     const std::string name = tag.empty() ? document.descriptor.digest.text() : tag;
-    return session_.wait_for(session_.client().put_manifest(
-        repository_, name, document.descriptor.media_type, document.bytes, session_.wait()));
+    return session_.wait_for(client_.put_manifest(repository_, name, document.descriptor.media_type,
+                                                  document.bytes, session_.wait()));
 }
 
 }  // namespace lazybuild::exporter

@@ -16,12 +16,18 @@
 
 namespace lazybuild::exporter {
 
+/// A client for a registry that has no certificate which anybody trusts, or speaks plain HTTP
+/// (registry.insecure=true): found out by asking for an image in `repository`. TLS comes first.
+/// Lives as long as the session. Not on the reactor's thread.
+registry::Client& insecure_client(image::Session& session, const registry::Repository& repository);
+
 /// Threads: any but the reactor's, several at once.
 class RegistryPush {
   public:
-    RegistryPush(layers::LayerStore& store, image::Session& session,
+    /// `client` outlives it.
+    RegistryPush(layers::LayerStore& store, image::Session& session, registry::Client& client,
                  registry::Repository repository)
-        : store_(store), session_(session), repository_(std::move(repository)) {}
+        : store_(store), session_(session), client_(client), repository_(std::move(repository)) {}
 
     const registry::Repository& repository() const { return repository_; }
 
@@ -40,6 +46,7 @@ class RegistryPush {
 
     layers::LayerStore& store_;
     image::Session& session_;
+    registry::Client& client_;
     const registry::Repository repository_;
     std::atomic<std::uint64_t> sent_bytes_ = 0;
 };

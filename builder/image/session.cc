@@ -50,7 +50,14 @@ Session::Session(Console& console, std::size_t jobs, std::unique_ptr<io::Reactor
       temporary_directory_(default_temporary_directory()),
       reactor_(std::move(reactor)),
       pool_(static_cast<unsigned>(jobs_ + kServiceThreads)),
-      client_(std::make_unique<registry::Client>(*reactor_, pool_, std::move(options))) {}
+      registry_options_(std::move(options)),
+      client_(std::make_unique<registry::Client>(*reactor_, pool_, registry_options_)) {}
+
+registry::Client& Session::add_client(registry::ClientOptions options) {
+    auto client = std::make_shared<registry::Client>(*reactor_, pool_, std::move(options));
+    keep(client);
+    return *client;
+}
 
 Result<std::unique_ptr<Session>> Session::open(const RegistryFlags& flags, Console& console,
                                                std::size_t jobs) {

@@ -56,6 +56,10 @@ class Session {
     io::Reactor& reactor() { return *reactor_; }
     io::Pool& pool() { return pool_; }
     registry::Client& client() { return *client_; }
+    /// What client() was told.
+    const registry::ClientOptions& registry_options() const { return registry_options_; }
+    /// Another client, which lives until no task runs any more. Threads: any.
+    registry::Client& add_client(registry::ClientOptions options);
 
     /// How many layers are worked on at once, and how many threads compute.
     std::size_t jobs() const { return jobs_; }
@@ -122,6 +126,7 @@ class Session {
     io::CancelSource interrupt_;
     std::unique_ptr<io::Reactor> reactor_;
     io::Pool pool_;
+    const registry::ClientOptions registry_options_;
     std::unique_ptr<registry::Client> client_;
     std::mutex kept_mutex_;  // guards kept_
     std::vector<std::shared_ptr<void>> kept_;

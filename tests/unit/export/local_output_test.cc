@@ -52,6 +52,25 @@ TEST_F(LocalOutputTest, keeps_what_else_is_in_the_directory) {
         "test ! -L out/z && cmp out/d/a out/z && ! ls -A out | grep lazybuild");
 }
 
+TEST_F(LocalOutputTest, removes_what_else_is_in_the_directory_when_asked_to) {
+    directory_.run(
+        "mkdir -p out/d/x out/z outside/kept && echo mine > out/mine && echo old > out/d/n && "
+        "ln -s ../outside out/gone && touch out/d/old out/z/old");
+    exported(local(",mode=delete"), {make_image(two_layers())});
+    directory_.run(
+        "test \"$(ls -A out | xargs)\" = 'd link z' && test -f out/z && "
+        "test \"$(ls -A out/d | xargs)\" = 'a n' && test $(cat out/d/n) = new && "
+        "test -d outside/kept && test $(stat -c %Y out/d) = 1600000000");
+}
+
+TEST_F(LocalOutputTest, removes_what_is_beside_the_directories_of_platforms) {
+    directory_.run("mkdir -p out/linux_amd64 out/other && touch out/linux_amd64/old out/mine");
+    exported(local(",mode=delete,platform-split=true"), {make_image(two_layers())});
+    directory_.run(
+        "test \"$(ls -A out out/linux_amd64 | xargs)\" = "
+        "'out: linux_amd64 out/linux_amd64: d link z'");
+}
+
 TEST_F(LocalOutputTest, follows_no_symlink_of_the_directory) {
     directory_.run("mkdir out outside && ln -s ../outside out/d");
     exported(local(), {make_image(two_layers())});

@@ -48,6 +48,20 @@ TEST(Output, reads_every_key) {
     EXPECT_FALSE(parse("type=oci,tar=false,dest=d").tar_file);
 }
 
+TEST(Output, takes_keys_of_buildx_that_change_nothing_here) {
+    const Output output = parse(
+        "type=image,name=a,unpack=true,oci-artifact=false,prefer-nondist-layers=true,"
+        "dangling-name-prefix=none,registry.insecure=true");
+    EXPECT_TRUE(output.insecure);
+    EXPECT_EQ(output.dangling_name_prefix, "none");
+    EXPECT_FALSE(parse("type=local,dest=d,mode=copy").delete_others);
+    EXPECT_TRUE(parse("type=local,dest=d,mode=delete").delete_others);
+    EXPECT_TRUE(contains(error_of("type=image,prefer-nondist-layers=false"), "stay so"));
+    EXPECT_TRUE(contains(error_of("type=local,dest=d,mode=move"), "delete"));
+    EXPECT_TRUE(contains(error_of("type=oci,mode=delete"), "type=local"));
+    EXPECT_TRUE(contains(error_of("type=image,unpack=some"), "neither true nor false"));
+}
+
 TEST(Output, names_what_is_wrong_and_what_there_is) {
     EXPECT_TRUE(contains(error_of("type=imge"), "did you mean image?"));
     EXPECT_TRUE(contains(error_of("type=oci,comprssion=gzip"), "did you mean compression?"));

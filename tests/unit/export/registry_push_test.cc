@@ -71,6 +71,23 @@ TEST_F(RegistryPushTest, streams_a_base_from_another_registry) {
     EXPECT_EQ(store_.origins(base_.blob.digest)->back().host, registry->host());
 }
 
+TEST_F(RegistryPushTest, pushes_over_plain_http_where_it_is_told_to) {
+    LAZYBUILD_START_REGISTRY(registry);
+    // No loopback name, but the same server.
+    const std::string host = "0.0.0.0" + registry->host().substr(registry->host().rfind(':'));
+    exported("type=registry,registry.insecure=true,store=false,name=" + host + "/app:1",
+             {on_base(registry->host())});
+    directory_.run("skopeo copy -q --src-tls-verify=false docker://" + registry->host() +
+                   "/app:1 dir:got");
+}
+
+TEST_F(RegistryPushTest, names_what_has_no_name_by_a_prefix) {
+    const Exported made = exported("type=image,dangling-name-prefix=<none>",
+                                   {make_image({test::LayerBuilder{}.file("a", "a").finish("a")})});
+    EXPECT_EQ(made.names, (std::vector<std::string>{"<none>@" + made.root.digest.text()}));
+    EXPECT_TRUE(ImageStore::open(store_.root())->find(made.names[0])->has_value());
+}
+
 TEST_F(RegistryPushTest, names_an_image_by_its_digest_alone) {
     LAZYBUILD_START_REGISTRY(registry);
     const Exported made =
