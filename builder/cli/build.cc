@@ -91,6 +91,8 @@ Result<void> Build::open() {
         return image ? exporter::store_source(*store_, session_, name, image->root) : nullptr;
     };
     TRY(images_, BaseImages::open(args_.root, session_, options_.pull, kept));
+    CHECK_OK(start_agents());
+    const auto agent = options_.runner.ssh_agents.find("default");
     const auto secret = [this](const std::string& id) -> Result<std::optional<std::string>> {
         const auto found = options_.runner.secrets.find(id);
         if (found == options_.runner.secrets.end()) {
@@ -100,13 +102,15 @@ Result<void> Build::open() {
         return value;
     };
     contexts_ = std::make_unique<BuildContexts>(
-        BuildContexts::Options{.context = args_.context,
-                               .file = args_.file,
-                               .ignore_file = args_.ignore_file,
-                               .named = options_.contexts,
-                               .root = args_.root,
-                               .build_directory = [this] { return store_->build_directory(); },
-                               .secrets = secret},
+        BuildContexts::Options{
+            .context = args_.context,
+            .file = args_.file,
+            .ignore_file = args_.ignore_file,
+            .named = options_.contexts,
+            .root = args_.root,
+            .build_directory = [this] { return store_->build_directory(); },
+            .secrets = secret,
+            .ssh_agent = agent == options_.runner.ssh_agents.end() ? "" : agent->second},
         session_, log_);
     return {};
 }
@@ -247,7 +251,6 @@ Result<void> Build::start_agents() {
 }
 
 Result<void> Build::open_solver() {
-    CHECK_OK(start_agents());
     solve::Sources sources{
         .image =
             [this](const graph::ImageStep& step, const codec::Platform& platform) {

@@ -212,8 +212,7 @@ Result<DockerfileText> BuildContexts::begin() {
     }
     TRY(const auto git, graph::parse_git_reference(context));
     if (git) {
-        TRY(auto remote,
-            files::fetch_git(git->step, git_directory(options_.root), session_, options_.secrets));
+        TRY(auto remote, fetch_git(git->step));
         TRY(auto text, begin_with_source(std::move(remote.files)));
         opened_["context"]->time_s = remote.time_s;
         return text;
@@ -399,8 +398,7 @@ Result<void> BuildContexts::fetch_context(const std::string& url, Opened& opened
     const auto fetch = [&]() -> Result<void> {
         TRY(const auto git, graph::parse_git_reference(url));
         if (git) {
-            TRY(auto remote, files::fetch_git(git->step, git_directory(options_.root), session_,
-                                              options_.secrets));
+            TRY(auto remote, fetch_git(git->step));
             opened.time_s = remote.time_s;
             opened.files = std::move(remote.files);
             return {};
@@ -479,9 +477,12 @@ Result<BuildContexts::Opened*> BuildContexts::fetch_once(const graph::GitStep& s
     const std::string identity =
         fmt::format("git\n{}\n{}\n{}\n{}\n{}{}{}", step.remote, step.reference, step.directory,
                     step.checksum, step.keep_git_directory, step.submodules, step.commit_times);
-    return fetch_once(identity, step, [&](const graph::GitStep& git) {
-        return files::fetch_git(git, git_directory(options_.root), session_, options_.secrets);
-    });
+    return fetch_once(identity, step, [&](const graph::GitStep& git) { return fetch_git(git); });
+}
+
+Result<files::RemoteFiles> BuildContexts::fetch_git(const graph::GitStep& step) {
+    return files::fetch_git(step, git_directory(options_.root), session_, options_.secrets,
+                            options_.ssh_agent);
 }
 
 Result<BuildContexts::Opened*> BuildContexts::fetch_once(const graph::HttpStep& step) {

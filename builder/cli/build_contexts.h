@@ -40,6 +40,7 @@ class BuildContexts {
         /// For what is unpacked; made when it is needed.
         std::function<Result<std::string>()> build_directory;
         files::SecretReader secrets;  ///< for remote places
+        std::string ssh_agent;        ///< for repositories; "" for the environment's
     };
     /// Everything outlives it.
     BuildContexts(Options options, image::Session& session, solve::Progress& progress);
@@ -79,6 +80,7 @@ class BuildContexts {
     Result<std::unique_ptr<layers::FileSource>> unpack(ByteSource& archive);
     Result<std::unique_ptr<layers::FileSource>> open_directory(const std::string& directory,
                                                                bool main);
+    Result<files::RemoteFiles> fetch_git(const graph::GitStep& step);
     template <class Step, class Fetch>
     Result<Opened*> fetch_once(const std::string& identity, const Step& step, Fetch fetch);
     Result<Opened*> fetch_once(const graph::GitStep& step);

@@ -49,7 +49,8 @@ void add_inputs(CLI::App& command, BuildArgs& args) {
         ->group(group)
         ->check(CLI::IsMember({"default", "none", "host"}))
         ->capture_default_str();
-    add_list(command, "--add-host", args.extra_hosts, "A line of /etc/hosts", "NAME:ADDRESS")
+    add_list(command, "--add-host", args.extra_hosts,
+             "A line of /etc/hosts; host-gateway is the host", "NAME:ADDRESS")
         ->group(group);
     add_list(command, "--allow", args.allowed, "network.host, security.insecure", "ENTITLEMENT")
         ->group(group);

@@ -100,12 +100,19 @@ Result<void> add_agent(const std::string& text, exec::RunnerOptions& options) {
     return {};
 }
 
+// The host as a step sees it, which is on the host's own network: what listens there, also for the
+// host alone, is found at the loopback address.
+constexpr const char* kHostGateway = "127.0.0.1";
+
 Result<void> add_host(const std::string& text, exec::RunnerOptions& options) {
     const std::size_t end = text.find_first_of(":=");
     if (end == std::string::npos || end == 0 || end + 1 == text.size()) {
         return fail(invalid("want NAME:ADDRESS"));
     }
     std::string address = text.substr(end + 1);
+    if (address == "host-gateway") {
+        address = kHostGateway;
+    }
     if (address.starts_with('[') && address.ends_with(']')) {
         address = address.substr(1, address.size() - 2);
     }

@@ -61,8 +61,10 @@ struct RemoteFiles {
     /// Of the commit, or Last-Modified; nullopt when the server has not said it.
     std::optional<std::int64_t> time_s = std::nullopt;
 };
+/// `ssh_agent`: the socket of the agent for remotes of ssh; "" for the one of the environment.
 Result<RemoteFiles> fetch_git(const graph::GitStep& step, const std::string& cache_directory,
-                              image::Session& session, const SecretReader& secrets);
+                              image::Session& session, const SecretReader& secrets,
+                              const std::string& ssh_agent = {});
 Result<RemoteFiles> fetch_http(const graph::HttpStep& step, const std::string& cache_directory,
                                image::Session& session, const SecretReader& secrets);
 

@@ -9,11 +9,13 @@
 namespace lazybuild::files {
 
 Result<RemoteFiles> fetch_git(const graph::GitStep& step, const std::string& cache_directory,
-                              image::Session& session, const SecretReader& secrets) {
+                              image::Session& session, const SecretReader& secrets,
+                              const std::string& ssh_agent) {
     CHECK_OK(make_directories(cache_directory));
     TRY(Credential credential, git_credential(secrets, step.remote));
     TRY(const GitCheckout checkout, check_out(step, {.cache_directory = cache_directory,
                                                      .credential = std::move(credential),
+                                                     .ssh_agent = ssh_agent,
                                                      .cancel = session.wait().cancel}));
     // Submodules have a file .git each; a repository cannot hold another file of that name.
     LocalView view{.plain_modes = true};

@@ -114,9 +114,13 @@ std::vector<std::string> Git::environment() const {
     for (const char* const name :
          {"PATH", "HOME", "SSH_AUTH_SOCK", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy",
           "https_proxy", "no_proxy", "ALL_PROXY", "all_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"}) {
-        if (const char* const value = std::getenv(name); value != nullptr) {
+        const bool said = std::string_view{name} == "SSH_AUTH_SOCK" && !options_.ssh_agent.empty();
+        if (const char* const value = std::getenv(name); value != nullptr && !said) {
             environment.push_back(fmt::format("{}={}", name, value));
         }
+    }
+    if (!options_.ssh_agent.empty()) {
+        environment.push_back("SSH_AUTH_SOCK=" + options_.ssh_agent);
     }
     if (const Credential& credential = options_.credential; !credential.authorization.empty()) {
         // Not as arguments, which all users of the host can see.

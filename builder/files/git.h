@@ -23,6 +23,7 @@ struct GitOptions {
     /// For the remote, and submodules of the same origin. No redirect is followed with it: git
     /// would take it along to other hosts.
     Credential credential;
+    std::string ssh_agent;  ///< its socket; "": SSH_AUTH_SOCK of the environment
     io::CancelToken cancel;
 };
 

@@ -74,6 +74,27 @@ TEST_F(GitTest, uses_a_commit_again_without_asking) {
     directory_.run("mv moved repo");
 }
 
+TEST_F(GitTest, shows_a_remote_of_ssh_the_agent_that_it_was_given) {
+    // An "ssh" that runs the command here, and says which agent it would have asked.
+    directory_.run(
+        "mkdir bin && printf '#!/bin/sh\\nfor c; do :; done\\necho $SSH_AUTH_SOCK >%s/agent\\n"
+        "exec sh -c \"$c\"\\n' $PWD >bin/ssh && chmod 755 bin/ssh");
+    const std::string path = std::getenv("PATH");
+    ::setenv("PATH", (directory_ / "bin:" + path).c_str(), 1);
+    ::setenv("SSH_AUTH_SOCK", "/environment", 1);
+    const graph::GitStep step{.remote = "ssh://git@host" + directory_.path() + "/repo",
+                              .submodules = false};
+    GitOptions options{.cache_directory = directory_ / "cache"};
+    const auto by_environment = check_out(step, options);
+    EXPECT_TRUE(by_environment) << by_environment.error().message;
+    EXPECT_EQ(directory_.read("agent"), "/environment\n");
+    options.ssh_agent = "/given";
+    EXPECT_TRUE(check_out(step, options));
+    EXPECT_EQ(directory_.read("agent"), "/given\n");
+    ::setenv("PATH", path.c_str(), 1);
+    ::unsetenv("SSH_AUTH_SOCK");
+}
+
 TEST_F(GitTest, keeps_the_git_directory_when_asked_to) {
     const auto kept = fetch({.remote = {}, .keep_git_directory = true, .submodules = false});
     ASSERT_TRUE(kept) << kept.error().message;
