@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <mutex>
 #include <thread>
 
 #include "builder/image/open_image.h"
@@ -82,7 +83,10 @@ class BaseLayersTest : public test::StoreTest {
         TRY(const image::ConfigDocument config,
             session.wait_for(
                 image::read_config(session, *source, *manifest.manifest, session.wait())));
-        ids_ = image_layer_ids(*manifest.manifest);
+        {
+            const std::lock_guard lock(ids_mutex_);
+            ids_ = image_layer_ids(*manifest.manifest);
+        }
         return store_->open_image(source, manifest, config);
     }
     void blocking(const std::function<void()>& body) { session_->run_blocking(body); }
@@ -102,6 +106,7 @@ class BaseLayersTest : public test::StoreTest {
 
     lazybuild::test::TempDir directory_of_layout_;
     cli::TestLayout layout_{directory_of_layout_};
+    std::mutex ids_mutex_;  // images are also opened by several threads
     std::vector<codec::Digest> ids_;
     bool root_ = false;
 };
