@@ -227,25 +227,6 @@ Result<void> read_pairs(const std::string& flag, const std::vector<std::string>&
 
 }  // namespace
 
-Result<std::uint64_t> parse_size(const std::string& text) {
-    constexpr std::string_view kUnits = "kmgt";
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    std::string unit(end, static_cast<const char*>(text.data() + text.size()));
-    for (char& letter : unit) {
-        letter = static_cast<char>(letter | 0x20);
-    }
-    if (unit.ends_with('b')) {
-        unit.pop_back();
-    }
-    const std::size_t power = unit.empty() ? 0 : kUnits.find(unit) + 1;
-    if (error != std::errc{} || (!unit.empty() && (unit.size() != 1 || power == 0)) ||
-        number > (UINT64_MAX >> (10 * power))) {
-        return fail(invalid(text + ": no size; want a number and perhaps k, m, g or t"));
-    }
-    return number << (10 * power);
-}
-
 Result<BuildOptions> read_options(const BuildArgs& args) {
     BuildOptions options;
     options.plan.target = args.target;

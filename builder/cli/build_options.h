@@ -18,9 +18,6 @@
 
 namespace lazybuild::cli {
 
-/// "64m", "1g", "4096": bytes.
-Result<std::uint64_t> parse_size(const std::string& text);
-
 struct BuildOptions {
     /// All but contexts and target_platform, which come later.
     graph::PlanOptions plan;

@@ -13,9 +13,9 @@
 #include <set>
 #include <utility>
 
-#include "builder/cli/build_options.h"
 #include "builder/cli/cache_contents.h"
 #include "builder/cli/progress_plain.h"
+#include "builder/cli/run_options.h"
 #include "builder/image/session.h"
 #include "codec/json.h"
 

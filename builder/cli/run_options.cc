@@ -4,14 +4,16 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <charconv>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/csv.h"
-#include "builder/cli/build_options.h"
 
 namespace lazybuild::cli {
 namespace {
@@ -146,6 +148,25 @@ Result<void> allow(const std::string& text, exec::RunnerOptions& options) {
 }
 
 }  // namespace
+
+Result<std::uint64_t> parse_size(const std::string& text) {
+    constexpr std::string_view kUnits = "kmgt";
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    std::string unit(end, static_cast<const char*>(text.data() + text.size()));
+    for (char& letter : unit) {
+        letter = static_cast<char>(letter | 0x20);
+    }
+    if (unit.ends_with('b')) {
+        unit.pop_back();
+    }
+    const std::size_t power = unit.empty() ? 0 : kUnits.find(unit) + 1;
+    if (error != std::errc{} || (!unit.empty() && (unit.size() != 1 || power == 0)) ||
+        number > (UINT64_MAX >> (10 * power))) {
+        return fail(invalid(text + ": no size; want a number and perhaps k, m, g or t"));
+    }
+    return number << (10 * power);
+}
 
 Result<exec::RunnerOptions> read_run_options(const BuildArgs& args) {
     exec::RunnerOptions options;

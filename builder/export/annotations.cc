@@ -9,6 +9,8 @@ namespace lazybuild::exporter {
 namespace {
 
 constexpr std::size_t kAnnotationsMax = 1000;
+// Of one --annotation, each of which has a copy of the value.
+constexpr std::size_t kTypesMax = 256;
 
 Error no_such_level(std::string_view written, std::string_view level) {
     return invalid(
@@ -145,6 +147,9 @@ Result<std::map<std::string, std::string>> annotation_keys(const std::string& te
             return fail(no_such_level(text, type));
         }
         keys[fmt::format("-{}.{}", type, key)] = value;
+        if (keys.size() > kTypesMax) {
+            return fail(invalid(fmt::format("--annotation: more than {} types", kTypesMax)));
+        }
         begin = end + 1;
     }
     TRY(const Annotations checked, Annotations::parse(keys));

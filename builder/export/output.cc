@@ -294,6 +294,9 @@ Result<Output> Output::parse(const std::string& text) {
     }
     const bool bare = fields->size() == 1 && fields->front().find('=') == std::string::npos;
     if (bare) {
+        if (fields->front().empty()) {
+            return fail(invalid(what + ": empty"));
+        }
         Output output;
         output.type = fields->front() == "-" ? Type::tar : Type::local;
         output.destination = fields->front();

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "base/file.h"
+#include "builder/cli/run_options.h"
 #include "tests/support/temp_dir.h"
 
 namespace lazybuild::cli {

@@ -74,6 +74,7 @@ TEST(Output, names_what_is_wrong_and_what_there_is) {
     EXPECT_TRUE(contains(error_of("type=oci,tar=false"), "dest=DIRECTORY"));
     EXPECT_TRUE(contains(error_of("type=image,annotation-top.a=b"), "index-descriptor"));
     EXPECT_FALSE(Output::parse(""));
+    EXPECT_FALSE(Output::parse("\"\""));
 }
 
 TEST(Output, writes_gzip_where_the_types_are_dockers) {
