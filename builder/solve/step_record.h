@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,10 +29,11 @@ enum class Resolution : std::uint8_t {
 /// A step with a layer of its own.
 struct StepRecord {
     graph::StepId step = 0;
-    /// One or two: by the names of what it reads, by its content. Only those under which the result
-    /// has been proven, the first one always.
+    /// One or two: by the names of what it reads, then by its content (Record::content_key). Only
+    /// those under which the result has been proven.
     std::vector<StepKey> keys;
-    codec::Digest layer;  ///< id
+    std::optional<codec::Digest> base;  ///< Record::base
+    codec::Digest layer;                ///< id
     /// Of the whole file system that it made, bottom first; `layer` is the last one.
     std::vector<codec::Digest> layer_ids;
     /// Of each input that is a step with a key, the one it works on first: all its keys.

@@ -134,6 +134,7 @@ void StepSolver::settle(StepRequest& request, const Made& made) {
     const codec::Digest key = request.key();
     state.made = made;
     state.step_keys = request.proven_keys();
+    state.base = request.base;
     state.names = std::move(request.names);
     state.ids = base.ids;
     state.keys = base.keys;

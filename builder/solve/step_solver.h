@@ -61,13 +61,14 @@ class StepSolver {
     struct State {
         // As resolve() leaves it.
         std::vector<codec::Digest> ids;
-        std::vector<codec::Digest> keys;  ///< as Solved::record_keys
-        Made made;                        ///< its own layer
-        codec::Digest key;                ///< that it is made under
-        std::vector<StepKey> step_keys;   ///< StepRecord::keys, as far as they were computed
-        std::vector<std::string> names;   ///< Record::files, if they had to be looked at
-        std::optional<TaskId> task;       ///< the step has been shown
-        RemoteSource remote;              ///< of a git or http step
+        std::vector<codec::Digest> keys;    ///< as Solved::record_keys
+        Made made;                          ///< its own layer
+        codec::Digest key;                  ///< that it is made under
+        std::vector<StepKey> step_keys;     ///< StepRecord::keys, as far as they were computed
+        std::optional<codec::Digest> base;  ///< Record::base
+        std::vector<std::string> names;     ///< Record::files, if they had to be looked at
+        std::optional<TaskId> task;         ///< the step has been shown
+        RemoteSource remote;                ///< of a git or http step
         /// Of a dry run: a step that would run, whose result this one's file system depends on.
         std::optional<graph::StepId> missing;
 

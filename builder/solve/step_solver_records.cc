@@ -123,6 +123,7 @@ Result<std::vector<StepRecord>> StepSolver::records() const {
         }
         StepRecord record{.step = id,
                           .keys = state.step_keys,
+                          .base = state.base,
                           .layer = *state.made.layer,
                           .layer_ids = state.ids,
                           .inputs = {},

@@ -428,6 +428,9 @@ class FakeBuild {
                            layers::FileSource* onto,
                            layers::LayerMaker& maker) -> Result<layers::LayerPointer> {
                 ++copied;
+                if (copy_error) {
+                    return fail(*copy_error);
+                }
                 codec::LayerEntry entry;
                 entry.path = "copy-" + selection.digest.hex().substr(0, 8);
                 if (onto != nullptr) {
@@ -458,6 +461,7 @@ class FakeBuild {
     FakeSource remote_files{"a x"};
     std::atomic<int> images_opened = 0, contexts_opened = 0, selected = 0, copied = 0;
     bool claims = false;
+    std::optional<Error> copy_error;
     std::unique_ptr<Solver> solver;
 };
 

@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 
+#include "codec/tree_digest.h"
 #include "tests/unit/solve/fake_build.h"
 
 namespace lazybuild::solve {
@@ -67,6 +68,43 @@ TEST(Solver, stops_running_where_a_step_makes_what_it_made_before) {
     ASSERT_TRUE(build.solve({build.run(make, "test")}));
     EXPECT_EQ(build.runner.ran, std::vector<std::string>{"make"});
     EXPECT_EQ(build.progress.outcomes["RUN test"], Outcome::cached);
+}
+
+// The id of a layer with two empty files.
+std::string tree_id(std::int64_t mtime_s, bool linked) {
+    codec::FileTreeBuilder builder;
+    EXPECT_TRUE(builder.add({.path = "a", .mode = 0644, .mtime_s = mtime_s}));
+    EXPECT_TRUE(builder.add(linked ? codec::LayerEntry{.kind = codec::LayerEntry::Kind::hardlink,
+                                                       .path = "b",
+                                                       .link_target = "a"}
+                                   : codec::LayerEntry{.path = "b", .mode = 0644}));
+    const auto tree = std::move(builder).finish();
+    return codec::tree_digest(*tree)->text();
+}
+
+// What a layer keeps and no key of a file holds makes a difference to those who see the layer.
+TEST(Solver, does_not_stop_where_only_a_time_or_a_link_differs) {
+    struct Case {
+        std::string first, second;
+        bool stops;
+    };
+    for (const Case& one : {Case{tree_id(1, false), tree_id(1, false), true},
+                            Case{tree_id(1, false), tree_id(2, false), false},
+                            Case{tree_id(0, true), tree_id(0, false), false}}) {
+        FakeBuild build;
+        std::string made = one.first;
+        build.runner.behaviours["make"] = [&](const RunRequest&) {
+            return build.runner.made(made);
+        };
+        ASSERT_TRUE(build.solve({chain(build)}));
+        build.runner.take_ran();
+        made = one.second;
+        build.begin_again();
+        const graph::StepId make = build.run(build.image("alpine"), "make");
+        build.plan.steps[make].ignore_cache = true;
+        ASSERT_TRUE(build.solve({build.run(make, "test")}));
+        EXPECT_EQ(build.runner.take_ran(), one.stops ? (Names{"make"}) : (Names{"make", "test"}));
+    }
 }
 
 TEST(Solver, gives_a_step_that_changed_nothing_an_empty_layer) {
@@ -157,6 +195,33 @@ TEST(Solver, makes_no_record_of_a_claim_that_nobody_has_verified) {
     ASSERT_TRUE(build.solve({end("golang:2")}));
     EXPECT_EQ(build.copied, 1);  // a claim may look up
     EXPECT_EQ(build.records.all()->size(), records);
+}
+
+TEST(Solver, records_nothing_of_a_copy_whose_claims_were_wrong) {
+    FakeBuild build;
+    build.claims = true;
+    build.copy_error = corrupt("usr/lib/x: not what its index says");
+    const graph::StepId copy = build.copy(build.image("alpine"), build.image("golang"), "lang");
+    const auto solved = build.solve({copy});
+    ASSERT_FALSE(solved);
+    EXPECT_EQ(solved.error().code, std::errc::bad_message);
+    EXPECT_TRUE(build.records.all()->empty());
+    EXPECT_TRUE(build.solver->records(build.plan)->empty());
+}
+
+// Nobody knows what a command has read of a mount, so that nothing has verified the claims.
+TEST(Solver, records_a_run_on_claims_by_the_names_of_its_mounts_only) {
+    FakeBuild build;
+    build.claims = true;
+    const graph::RunMount mount{.target = "/m", .from = build.image("golang"), .source = "lang"};
+    const graph::StepId run = build.run(build.image("alpine"), "make", {mount});
+    ASSERT_TRUE(build.solve({run}));
+    const auto recorded = build.records.all();
+    ASSERT_EQ(recorded->size(), 1U);
+    EXPECT_NE(recorded->front().definition.find("\nsource 0 "), std::string::npos);
+    EXPECT_EQ(recorded->front().definition.find("\nfiles "), std::string::npos);
+    EXPECT_FALSE(recorded->front().content_key);
+    EXPECT_EQ(build.solver->records(build.plan)->front().keys.size(), 1U);
 }
 
 TEST(Solver, keys_a_run_by_the_content_of_its_mounts) {

@@ -47,6 +47,7 @@ TEST(StepRecord, says_all_of_a_step_that_has_run) {
         EXPECT_EQ(digest_of(key.definition), key.key);
     }
     EXPECT_EQ(copied.inputs, std::vector<std::vector<codec::Digest>>(1, keys_of(made)));
+    EXPECT_EQ(copied.base, chain_id(std::vector{digest_of("alpine")}));
     EXPECT_EQ(copied.files.size(), 1U);
     EXPECT_EQ(copied.input_names.size(), 2U);
     EXPECT_EQ(copied.input_names[1], "source 0 step RUN make");
