@@ -56,9 +56,10 @@ class EstargzStream::Visitor final : public TarVisitor {
 
 EstargzStream::Visitor::Visitor(const EstargzOptions& options, Workers& workers, ByteBudget& budget,
                                 ByteSink& out)
-    : pipeline_(
-          {.level = options.level, .chunk_bytes = options.chunk_size_bytes, .digest_source = true},
-          workers, budget, out),
+    : pipeline_({.level = options.level,
+                 .chunk_bytes = options.chunk_size_bytes,
+                 .digest_source = options.digest_source},
+                workers, budget, out),
       cutter_(
           {.chunk_bytes = options.chunk_size_bytes,
            .member_bytes_min = options.min_chunk_size_bytes},

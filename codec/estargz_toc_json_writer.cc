@@ -20,6 +20,20 @@ std::string quoted(std::string_view text) {
     return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
+bool needs_no_escape(char c) {
+    return c >= ' ' && c <= '~' && c != '"' && c != '\\';
+}
+
+// Nearly every text is plain, and a TOC has millions of them: a JSON value of each would cost more
+// than everything else that is done for its file.
+void append_quoted(std::string& to, std::string_view text) {
+    if (std::ranges::all_of(text, needs_no_escape)) {
+        to.append("\"").append(text).append("\"");
+    } else {
+        to += quoted(text);
+    }
+}
+
 std::string base64(std::string_view bytes) {
     constexpr std::size_t kPlainGroup = 3;
     constexpr std::size_t kCodedGroup = 4;
@@ -37,7 +51,10 @@ class ObjectText {
   public:
     ObjectText(std::string& text, std::string_view indent) : text_(text), indent_(indent) {}
 
-    void always(std::string_view key, std::string_view value) { put(key, quoted(value)); }
+    void always(std::string_view key, std::string_view value) {
+        begin(key);
+        append_quoted(text_, value);
+    }
     void unless_empty(std::string_view key, std::string_view value) {
         if (!value.empty()) {
             always(key, value);
@@ -45,18 +62,26 @@ class ObjectText {
     }
     void unless_zero(std::string_view key, std::uint64_t value) {
         if (value != 0) {
-            put(key, fmt::to_string(value));
+            const fmt::format_int digits{value};
+            put(key, {digits.data(), digits.size()});
         }
     }
     /// `json_text` is a whole JSON value.
     void put(std::string_view key, std::string_view json_text) {
-        text_ += any_ ? ",\n" : "{\n";
-        text_.append(indent_).append("\t").append(quoted(key)).append(": ").append(json_text);
-        any_ = true;
+        begin(key);
+        text_ += json_text;
     }
     void close() { text_.append("\n").append(indent_).append("}"); }
 
   private:
+    void begin(std::string_view key) {
+        text_ += any_ ? ",\n" : "{\n";
+        text_.append(indent_).append("\t");
+        append_quoted(text_, key);
+        text_ += ": ";
+        any_ = true;
+    }
+
     std::string& text_;
     std::string_view indent_;
     bool any_ = false;

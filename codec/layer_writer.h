@@ -27,6 +27,7 @@ struct LayerOptions {
     /// Small files share a compressed member until it holds this much of the tar; at 0 none do.
     std::uint64_t min_chunk_size_bytes = 0;
     std::vector<std::string> prioritized;  ///< paths in the order in which they are needed
+    bool digest_source = true;  ///< of a stream; whoever made the tar himself need not be told
 };
 
 struct WrittenLayer {
@@ -50,7 +51,8 @@ class LayerStream : public ByteSink {
     virtual bool out_of_order() const = 0;
     /// Why the last call failed; no code when it did not.
     virtual std::errc failure() const = 0;
-    /// After finish(): the digest of what was written to this, the source's diffID.
+    /// After finish(), with LayerOptions::digest_source: the digest of what was written to this,
+    /// the source's diffID.
     virtual Digest source_digest() = 0;
 };
 

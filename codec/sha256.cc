@@ -6,6 +6,17 @@
 #include "base/assert.h"
 
 namespace lazybuild::codec {
+namespace {
+
+// Looked for once: EVP_sha256() would have it looked for at every start, which takes longer than
+// the digest of a small file.
+const EVP_MD* algorithm() {
+    static const EVP_MD* const found = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    ASSERT(found != nullptr);
+    return found;
+}
+
+}  // namespace
 
 // OpenSSL's digest calls fail only for lack of memory or a build without SHA-256: neither is a
 // condition to carry through every caller.
@@ -18,7 +29,7 @@ struct Sha256::Context {
     Context& operator=(const Context&) = delete;
     ~Context() { EVP_MD_CTX_free(evp); }
 
-    void start() const { ASSERT(EVP_DigestInit_ex(evp, EVP_sha256(), nullptr) == 1); }
+    void start() const { ASSERT(EVP_DigestInit_ex(evp, algorithm(), nullptr) == 1); }
 
     EVP_MD_CTX* evp;
 };

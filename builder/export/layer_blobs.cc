@@ -143,7 +143,7 @@ Result<void> LayerBlobs::write_estargz(const LayerContent& content, ByteSink& ou
                                        layers::LayerBlob& blob) {
     const codec::LayerFormat* const format = codec::find_layer_format("estargz");
     ASSERT(format != nullptr && format->writer != nullptr);
-    const codec::LayerOptions options{.level = options_.level};
+    const codec::LayerOptions options{.level = options_.level, .digest_source = false};
     const auto stream = format->writer->stream(options, *workers_, budget_, out);
     CHECK_OK(codec::write_tree_tar(*content.tree, content.read, {}, *stream));
     TRY(const codec::WrittenLayer made, stream->finish());
