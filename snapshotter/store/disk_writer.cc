@@ -138,22 +138,30 @@ Result<void> DiskWriter::seal() {
     if (batch.bytes.empty()) {
         return {};
     }
+    batches_.submit([sealed = std::move(batch), disk = disk_.get()]() mutable {
+        return carry_out(std::move(sealed), disk);
+    });
+    CHECK_OK(collect(kBatchesMax));
+    if (!spare_.empty()) {
+        open_.bytes = std::move(spare_.back());
+        spare_.pop_back();
+    }
     open_.bytes.reserve(kBatchBytes);
-    batches_.submit(
-        [sealed = std::move(batch), disk = disk_.get()] { return carry_out(sealed, disk); });
-    return collect(kBatchesMax);
+    return {};
 }
 
-DiskWriter::Hashed DiskWriter::carry_out(const Batch& batch, int disk) {
+DiskWriter::Hashed DiskWriter::carry_out(Batch batch, int disk) {
     std::vector<ByteView> messages;
     messages.reserve(batch.parts.size());
     for (const Part& part : batch.parts) {
         messages.push_back(ByteView{batch.bytes}.subspan(part.begin_bytes, part.size_bytes));
     }
-    Hashed hashed{.parts = batch.parts, .digests = {}, .written = {}};
+    Hashed hashed{.parts = std::move(batch.parts), .digests = {}, .written = {}, .buffer = {}};
     hashed.digests.resize(messages.size());
     codec::sha256_each(messages, hashed.digests);
     hashed.written = pwrite_all(disk, batch.bytes, batch.disk_offset_bytes);
+    hashed.buffer = std::move(batch.bytes);
+    hashed.buffer.clear();
     return hashed;
 }
 
@@ -167,6 +175,7 @@ Result<void> DiskWriter::collect(std::size_t batches_max) {
         for (std::size_t i = 0; i < hashed.parts.size(); ++i) {
             digests_[hashed.parts[i].digest] = hashed.digests[i];
         }
+        spare_.push_back(std::move(hashed.buffer));
     }
     return {};
 }

@@ -82,6 +82,7 @@ class DiskWriter {
         std::vector<Part> parts;
         std::vector<codec::Digest> digests;  // of the parts
         Result<void> written;
+        Bytes buffer;  // to be used again
     };
 
     DiskWriter(std::string directory, Fd disk, Workers& workers);
@@ -90,7 +91,7 @@ class DiskWriter {
     Result<void> end_piece();
     Result<void> seal();
     Result<void> collect(std::size_t batches_max);
-    static Hashed carry_out(const Batch& batch, int disk);
+    static Hashed carry_out(Batch batch, int disk);
     Result<std::shared_ptr<codec::FileTree>> finish_tree();
     Result<void> write_metadata(const codec::FileTree& tree, const codec::Digest& identity,
                                 bool durable) const;
@@ -107,6 +108,8 @@ class DiskWriter {
     std::size_t piece_begin_bytes_ = 0;  // in open_
     std::uint64_t piece_rest_bytes_ = 0;
     Batch open_;
+    std::vector<Bytes>
+        spare_;  // buffers of batches that are done: new ones cost a page fault a page
     codec::StrandDigest large_file_;  // one of several pieces
     codec::OrderedJobs<Hashed> batches_;
 };
