@@ -55,11 +55,18 @@ Error changed(const FileToHash& file) {
         file.path));
 }
 
+}  // namespace
+
 /// What the threads share. Whoever comes late finds no batch left and goes.
-class Work {
+class HashWork {
   public:
-    Work(const LocalDirectory& directory, const std::vector<FileToHash>& files)
-        : directory_(directory), files_(files), batches_(cut(files)), digests_(files.size()) {}
+    HashWork(const LocalDirectory& directory, std::vector<FileToHash> files,
+             std::uint64_t kept_bytes_max)
+        : directory_(directory),
+          files_(std::move(files)),
+          batches_(cut(files_)),
+          hashed_(files_.size()),
+          kept_bytes_rest_(kept_bytes_max) {}
 
     std::size_t batches() const { return batches_.size(); }
 
@@ -71,13 +78,19 @@ class Work {
     }
 
     /// Once run() has returned: waits for the batches that others have taken.
-    Result<std::vector<codec::Digest>> wait() {
+    Result<std::vector<HashedFile>> wait() {
         std::unique_lock lock{mutex_};
         ended_.wait(lock, [this] { return running_ == 0; });
         if (failure_) {
             return fail(*std::move(failure_));
         }
-        return std::move(digests_);
+        return std::move(hashed_);
+    }
+
+    /// No more batches are begun.
+    void stop() {
+        const std::lock_guard lock{mutex_};
+        next_ = batches_.size();
     }
 
   private:
@@ -103,38 +116,64 @@ class Work {
     Result<void> hash(Batch batch) {
         const FileToHash& first = files_[batch.first];
         if (batch.count == 1 && first.stamp.size_bytes > kSmallBytesMax) {
-            return hash_large(first, digests_[batch.first]);
+            return hash_large(first, hashed_[batch.first].digest);
         }
-        std::vector<Bytes> contents(batch.count);
-        std::vector<ByteView> views;
+        std::uint64_t size_bytes = 0;
         for (std::size_t i = 0; i < batch.count; ++i) {
-            CHECK_OK(read_small(files_[batch.first + i], contents[i]));
-            views.emplace_back(contents[i]);
+            size_bytes += files_[batch.first + i].stamp.size_bytes;
         }
-        codec::sha256_each(views, std::span{digests_}.subspan(batch.first, batch.count));
+        auto block = std::make_shared<Bytes>(size_bytes);
+        std::vector<ByteView> views;
+        views.reserve(batch.count);
+        MutableByteView rest{*block};
+        for (std::size_t i = 0; i < batch.count; ++i) {
+            const FileToHash& file = files_[batch.first + i];
+            const MutableByteView content = rest.first(file.stamp.size_bytes);
+            rest = rest.subspan(content.size());
+            CHECK_OK(read_small(file, content));
+            views.emplace_back(content);
+        }
+        std::vector<codec::Digest> digests(batch.count);
+        codec::sha256_each(views, digests);
+        const std::shared_ptr<const Bytes> kept = may_keep(size_bytes) ? block : nullptr;
+        std::size_t begin_bytes = 0;
+        for (std::size_t i = 0; i < batch.count; ++i) {
+            hashed_[batch.first + i] = {.digest = digests[i],
+                                        .kept = {.block = kept, .begin_bytes = begin_bytes}};
+            begin_bytes += views[i].size();
+        }
         return {};
     }
 
-    Result<Fd> open(const FileToHash& file) const {
-        TRY(LocalDirectory::Opened opened, directory_.open_regular(file.path));
-        if (stamp_of(opened.status) != file.stamp) {
-            return fail(changed(file));
+    bool may_keep(std::uint64_t size_bytes) {
+        const std::lock_guard lock{mutex_};
+        if (size_bytes > kept_bytes_rest_) {
+            return false;
         }
-        return std::move(opened.file);
+        kept_bytes_rest_ -= size_bytes;
+        return true;
     }
 
-    Result<void> read_small(const FileToHash& file, Bytes& content) const {
-        TRY(const Fd opened, open(file));
-        content.resize(file.stamp.size_bytes);
-        TRY(const std::size_t count, pread_full(opened.get(), content, 0));
-        if (count != content.size()) {
-            return fail(changed(file));
+    /// Behind the reading: what was written to while it was read has another stamp, too.
+    Result<void> check(const Fd& opened, const FileToHash& file) const {
+        TRY(const struct stat status, directory_.status_of(opened, file.path));
+        const bool same = S_ISREG(status.st_mode) && stamp_of(status) == file.stamp;
+        return same ? Result<void>{} : fail(changed(file));
+    }
+
+    Result<void> read_small(const FileToHash& file, MutableByteView content) const {
+        TRY(const Fd opened, directory_.open_seen(file.path));
+        const auto count = pread_full(opened.get(), content, 0);
+        CHECK_OK(check(opened, file));  // first: reading what took its place may have failed
+        if (!count) {
+            return fail(Error{count.error()}.context(file.path));
         }
-        return {};
+        return *count == content.size() ? Result<void>{} : fail(changed(file));
     }
 
     Result<void> hash_large(const FileToHash& file, codec::Digest& digest) const {
-        TRY(const Fd opened, open(file));
+        TRY(const Fd opened, directory_.open_seen(file.path));
+        CHECK_OK(check(opened, file));
         codec::Sha256 hash;
         Bytes buffer(kReadBytes);
         std::uint64_t offset_bytes = 0;
@@ -146,6 +185,7 @@ class Work {
             hash.update(ByteView{buffer}.first(count));
             offset_bytes += count;
         }
+        CHECK_OK(check(opened, file));
         if (offset_bytes != file.stamp.size_bytes) {
             return fail(changed(file));
         }
@@ -153,31 +193,37 @@ class Work {
         return {};
     }
 
-    const LocalDirectory& directory_;       // both are used by running batches only,
-    const std::vector<FileToHash>& files_;  // which wait() waits for
+    const LocalDirectory& directory_;  // used by running batches only, which wait() waits for
+    const std::vector<FileToHash> files_;
     const std::vector<Batch> batches_;
-    std::vector<codec::Digest> digests_;  // each place is one batch's
-    std::mutex mutex_;                    // guards what follows
+    std::vector<HashedFile> hashed_;  // each place is one batch's
+    std::mutex mutex_;                // guards what follows
+    std::uint64_t kept_bytes_rest_;
     std::condition_variable ended_;
     std::size_t next_ = 0;
     std::size_t running_ = 0;
     std::optional<Error> failure_;
 };
 
-}  // namespace
-
-Result<std::vector<codec::Digest>> hash_files(const LocalDirectory& directory,
-                                              const std::vector<FileToHash>& files,
-                                              Workers* workers) {
-    const auto work = std::make_shared<Work>(directory, files);
-    if (workers != nullptr && work->batches() > 1) {
-        const std::size_t helpers = std::min(work->batches() - 1, kHelpersMax);
-        for (std::size_t i = 0; i < helpers; ++i) {
-            workers->submit([work] { work->run(); });
-        }
+std::shared_ptr<HashWork> begin_to_hash(const LocalDirectory& directory,
+                                        std::vector<FileToHash> files, std::uint64_t kept_bytes_max,
+                                        Workers* workers) {
+    auto work = std::make_shared<HashWork>(directory, std::move(files), kept_bytes_max);
+    const std::size_t helpers = workers == nullptr ? 0 : std::min(work->batches(), kHelpersMax);
+    for (std::size_t i = 0; i < helpers; ++i) {
+        workers->submit([work] { work->run(); });
     }
-    work->run();
-    return work->wait();
+    return work;
+}
+
+Result<std::vector<HashedFile>> finish_hashing(HashWork& work) {
+    work.run();
+    return work.wait();
+}
+
+void stop_hashing(HashWork& work) {
+    work.stop();
+    [[maybe_unused]] const auto ended = work.wait();
 }
 
 }  // namespace lazybuild::files

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A directory of the host as a FileSource. What has been looked at once stays as it was seen then,
-// for the whole build, so that all steps agree on it; and what is hashed or copied later must still
-// be what was seen, or the build fails instead of making a layer under another's key.
+// for the whole build, so that all steps agree on it; and what is hashed later must still be what
+// was seen, or the build fails instead of making a layer under another's key. What is copied are
+// the bytes that were hashed, kept until then, or others that hash to the same: the copy looks.
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -11,6 +12,7 @@
 #include <ctime>
 #include <map>
 #include <mutex>
+#include <thread>
 #include <unordered_map>
 #include <utility>
 
@@ -32,6 +34,12 @@ using codec::FileType;
 using layers::FileInfo;
 
 constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
+/// Of files that were hashed, until they are copied: those of some ten thousand sources.
+constexpr std::uint64_t kKeptBytesMax = 64 << 20;
+/// More new rows are written to the stat index while the build goes on.
+constexpr std::size_t kRowsAtTheEndMax = 1000;
+/// Of expected files, before they are given to other threads.
+constexpr std::size_t kBegunTogether = 256;
 
 std::string join(std::string_view directory, std::string_view name) {
     std::string path{directory};
@@ -54,8 +62,8 @@ class LocalContext final : public layers::FileSource {
           view_(view),
           ignore_(std::move(ignore)),
           ignore_name_(std::move(ignore_name)),
-          index_(std::move(index)),
-          workers_(workers) {}
+          workers_(workers),
+          index_(std::move(index)) {}
     ~LocalContext() override;
 
     Result<std::optional<FileInfo>> look(std::string_view path) override;
@@ -63,6 +71,7 @@ class LocalContext final : public layers::FileSource {
     Result<layers::ContentDigest> digest(std::string_view path) override;
     Result<std::vector<layers::ContentDigest>> digests(
         const std::vector<std::string>& paths) override;
+    void expect_digests(const std::vector<std::string>& paths) override;
     Result<std::unique_ptr<ByteSource>> open(std::string_view path) override;
     std::string explain_absence(std::string_view path) override;
 
@@ -71,7 +80,9 @@ class LocalContext final : public layers::FileSource {
         std::optional<FileInfo> info;  // nullopt: there is nothing
         FileStamp stamp;
         std::optional<codec::Digest> content;
-        bool raw = false;  // the info is not complete: xattrs, a link's target
+        KeptBytes kept;         // for who opens it first
+        bool raw = false;       // the info is not complete: xattrs, a link's target
+        bool expected = false;  // it is in expected_ or begun_
     };
     struct Hash {
         using is_transparent = void;
@@ -80,34 +91,93 @@ class LocalContext final : public layers::FileSource {
         }
     };
 
+    using Named = std::pair<const std::string, Seen>;
+    /// Where xattrs were asked for last: files are looked at directory by directory.
+    struct OpenParent {
+        std::string path;
+        Fd file;
+    };
+
+    /// Files that are being hashed.
+    struct Hashing {
+        std::vector<Named*> files;
+        std::shared_ptr<HashWork> work;
+        std::uint64_t reserved_bytes = 0;  // of kept_bytes_
+        std::int64_t taken_at_ns = 0;
+    };
+
     bool has_visible_file(const std::string& directory);
-    Result<Seen*> see(std::string_view path);
-    Seen& keep(const std::string& path, const struct stat& status);
+    Result<Named*> see(std::string_view path);
+    Named& keep(const std::string& path, const struct stat& status);
     Result<void> complete(const std::string& path, Seen& seen);
     Result<std::vector<std::string>> list_locked(std::string_view path);
-    Result<void> hash(const std::vector<std::string>& paths);
+    Result<std::vector<codec::Xattr>> xattrs(const std::string& path);
+    void begin_to_hash(std::vector<Named*> files);
+    Result<void> finish_hashing(const Hashing& hashing);
+    Result<void> hash_expected();
+    void save_beside();
 
     const LocalDirectory directory_;
     const LocalView view_;
     const dockerfile::IgnorePatterns ignore_;
     const std::string ignore_name_;
-    std::mutex mutex_;  // guards what follows
-    std::optional<StatIndex> index_;
     Workers* const workers_;
+    std::mutex index_mutex_;  // guards index_; taken after mutex_, held while it is written
+    std::optional<StatIndex> index_;
+    std::mutex mutex_;  // guards what follows
     std::unordered_map<std::string, Seen, Hash, std::equal_to<>> seen_;
     std::map<std::pair<dev_t, ino_t>, std::uint64_t> inodes_;  // of files with several names
+    std::optional<OpenParent> parent_;
+    std::uint64_t kept_bytes_ = 0;
+    std::vector<Named*> expected_;  // to be hashed, once they are enough
+    std::vector<Hashing> begun_;
+    std::size_t new_rows_ = 0;
+    std::jthread saving_;  // uses index_: it ends first
 };
 
-LocalContext::~LocalContext() {
-    if (!index_) {
-        return;
-    }
-    if (auto saved = index_->save(); !saved) {
+void save(StatIndex& index) {
+    if (auto saved = index.save(); !saved) {
         log::debug("the stat index is not written", {{"error", saved.error().message}});
     }
 }
 
-LocalContext::Seen& LocalContext::keep(const std::string& path, const struct stat& status) {
+LocalContext::~LocalContext() {
+    for (const Hashing& hashing : begun_) {
+        stop_hashing(*hashing.work);
+    }
+    if (saving_.joinable()) {
+        saving_.join();
+    }
+    if (index_) {
+        save(*index_);
+    }
+}
+
+// What was hashed just now is copied next, which leaves a processor idle.
+void LocalContext::save_beside() {
+    if (saving_.joinable()) {
+        return;  // once is enough: the rest is written at the end
+    }
+    saving_ = std::jthread{[this] {
+        const std::lock_guard lock{index_mutex_};
+        save(*index_);
+    }};
+}
+
+Result<std::vector<codec::Xattr>> LocalContext::xattrs(const std::string& path) {
+    const auto [directory, name] = codec::split_path(path);
+    if (!parent_ || parent_->path != directory) {
+        parent_.reset();
+        TRY(std::optional<Fd> file, directory_.directory(std::string{directory}));
+        if (!file) {
+            return std::vector<codec::Xattr>{};  // it went away meanwhile
+        }
+        parent_ = OpenParent{.path = std::string{directory}, .file = *std::move(file)};
+    }
+    return directory_.xattrs(parent_->file, name);
+}
+
+LocalContext::Named& LocalContext::keep(const std::string& path, const struct stat& status) {
     Seen seen;
     const std::optional<FileType> type = codec::file_type_of(status.st_mode);
     if (type) {
@@ -134,7 +204,7 @@ LocalContext::Seen& LocalContext::keep(const std::string& path, const struct sta
         seen.info = std::move(info);
         seen.raw = *type != FileType::fifo;
     }
-    return seen_.emplace(path, std::move(seen)).first->second;
+    return *seen_.emplace(path, std::move(seen)).first;
 }
 
 // What costs a system call for each file, unless an earlier build has made it.
@@ -149,15 +219,19 @@ Result<void> LocalContext::complete(const std::string& path, Seen& seen) {
     if (seen.info->type != FileType::regular && seen.info->type != FileType::directory) {
         return {};
     }
-    const FileFacts* const known = index_ ? index_->find(path, seen.stamp) : nullptr;
-    if (known != nullptr) {
+    if (!index_) {
+        TRY(seen.info->xattrs, xattrs(path));
+        return {};
+    }
+    const std::lock_guard lock{index_mutex_};
+    if (const FileFacts* const known = index_->find(path, seen.stamp)) {
         seen.info->xattrs = known->xattrs;
         seen.content = known->content;
         return {};
     }
     const std::int64_t taken_at_ns = now_ns();
-    TRY(seen.info->xattrs, directory_.xattrs(path));
-    if (index_ && seen.info->type == FileType::directory) {
+    TRY(seen.info->xattrs, xattrs(path));
+    if (seen.info->type == FileType::directory) {
         index_->remember(path, seen.stamp, FileFacts{.content = {}, .xattrs = seen.info->xattrs},
                          taken_at_ns);
     }
@@ -170,12 +244,12 @@ bool LocalContext::has_visible_file(const std::string& directory) {
     return names && !names->empty();
 }
 
-Result<LocalContext::Seen*> LocalContext::see(std::string_view path) {
+Result<LocalContext::Named*> LocalContext::see(std::string_view path) {
     if (const auto known = seen_.find(path); known != seen_.end()) {
         if (known->second.info) {
             CHECK_OK(complete(known->first, known->second));
         }
-        return &known->second;
+        return &*known;
     }
     const std::string name{path};
     if (!name.empty() && ignore_.excludes(name)) {
@@ -183,31 +257,31 @@ Result<LocalContext::Seen*> LocalContext::see(std::string_view path) {
             ignore_.excludes_all_of(name) ? std::optional<struct stat>{} : directory_.status(name));
         const bool visible = status && S_ISDIR(status->st_mode) && has_visible_file(name);
         if (!visible) {
-            return &seen_.emplace(name, Seen{}).first->second;
+            return &*seen_.emplace(name, Seen{}).first;
         }
     }
     TRY(const std::optional<struct stat> status, directory_.status(name));
     if (!status) {
-        return &seen_.emplace(name, Seen{}).first->second;
+        return &*seen_.emplace(name, Seen{}).first;
     }
-    Seen& seen = keep(name, *status);
-    CHECK_OK(complete(name, seen));
+    Named& seen = keep(name, *status);
+    CHECK_OK(complete(name, seen.second));
     return &seen;
 }
 
 Result<std::optional<FileInfo>> LocalContext::look(std::string_view path) {
     const std::lock_guard lock{mutex_};
-    TRY(Seen* const seen, see(path));
-    return seen->info;
+    TRY(const Named* const seen, see(path));
+    return seen->second.info;
 }
 
 Result<std::vector<std::string>> LocalContext::list(std::string_view path) {
     const std::lock_guard lock{mutex_};
-    TRY(const Seen* const seen, see(path));
-    if (!seen->info) {
+    TRY(const Named* const seen, see(path));
+    if (!seen->second.info) {
         return fail(errno_error(path, ENOENT));
     }
-    if (seen->info->type != FileType::directory) {
+    if (seen->second.info->type != FileType::directory) {
         return fail(errno_error(path, ENOTDIR));
     }
     return list_locked(path);
@@ -247,20 +321,20 @@ Result<layers::ContentDigest> LocalContext::digest(std::string_view path) {
 Result<std::vector<layers::ContentDigest>> LocalContext::digests(
     const std::vector<std::string>& paths) {
     const std::lock_guard lock{mutex_};
-    std::vector<std::string> unknown;
     std::vector<const Seen*> wanted;
     wanted.reserve(paths.size());
     for (const std::string& path : paths) {
-        TRY(const Seen* const seen, see(path));
-        wanted.push_back(seen);
-        if (!seen->info || seen->info->type != FileType::regular) {
+        TRY(Named* const named, see(path));
+        Seen& seen = named->second;
+        wanted.push_back(&seen);
+        if (!seen.info || seen.info->type != FileType::regular) {
             return fail(invalid(fmt::format("\"{}\" is not a regular file", path)));
         }
-        if (!seen->content) {
-            unknown.push_back(path);
+        if (!seen.content && !std::exchange(seen.expected, true)) {
+            expected_.push_back(named);
         }
     }
-    CHECK_OK(hash(unknown));
+    CHECK_OK(hash_expected());
     std::vector<layers::ContentDigest> all;
     all.reserve(paths.size());
     for (const Seen* const seen : wanted) {
@@ -269,40 +343,115 @@ Result<std::vector<layers::ContentDigest>> LocalContext::digests(
     return all;
 }
 
-Result<void> LocalContext::hash(const std::vector<std::string>& paths) {
-    if (paths.empty()) {
-        return {};
+// Others hash what has been listed while the caller lists on.
+void LocalContext::expect_digests(const std::vector<std::string>& paths) {
+    if (workers_ == nullptr) {
+        return;
     }
-    std::vector<FileToHash> wanted;
-    wanted.reserve(paths.size());
+    const std::lock_guard lock{mutex_};
     for (const std::string& path : paths) {
-        wanted.push_back(FileToHash{.path = path, .stamp = seen_.find(path)->second.stamp});
-    }
-    const std::int64_t taken_at_ns = now_ns();
-    TRY(const std::vector<codec::Digest> digests, hash_files(directory_, wanted, workers_));
-    for (std::size_t i = 0; i < paths.size(); ++i) {
-        Seen& seen = seen_.find(paths[i])->second;
-        seen.content = digests[i];
-        if (index_) {
-            index_->remember(paths[i], seen.stamp,
-                             FileFacts{.content = digests[i], .xattrs = seen.info->xattrs},
-                             taken_at_ns);
+        const auto seen = seen_.find(path);
+        const bool regular = seen != seen_.end() && seen->second.info &&
+                             seen->second.info->type == FileType::regular;
+        if (regular && !seen->second.content && !std::exchange(seen->second.expected, true)) {
+            expected_.push_back(&*seen);
         }
     }
+    if (expected_.size() >= kBegunTogether) {
+        begin_to_hash(std::exchange(expected_, {}));
+    }
+}
+
+void LocalContext::begin_to_hash(std::vector<Named*> files) {
+    std::vector<FileToHash> wanted;
+    wanted.reserve(files.size());
+    std::uint64_t size_bytes = 0;
+    for (const Named* const file : files) {
+        wanted.push_back(FileToHash{.path = file->first, .stamp = file->second.stamp});
+        size_bytes += file->second.stamp.size_bytes;
+    }
+    Hashing hashing{.files = std::move(files),
+                    .work = {},
+                    .reserved_bytes = std::min(size_bytes, kKeptBytesMax - kept_bytes_),
+                    .taken_at_ns = now_ns()};
+    kept_bytes_ += hashing.reserved_bytes;
+    hashing.work =
+        files::begin_to_hash(directory_, std::move(wanted), hashing.reserved_bytes, workers_);
+    begun_.push_back(std::move(hashing));
+}
+
+Result<void> LocalContext::finish_hashing(const Hashing& hashing) {
+    TRY(std::vector<HashedFile> hashed, files::finish_hashing(*hashing.work));
+    for (std::size_t i = 0; i < hashing.files.size(); ++i) {
+        Seen& seen = hashing.files[i]->second;
+        seen.content = hashed[i].digest;
+        if (hashed[i].kept.block) {
+            seen.kept = std::move(hashed[i].kept);
+            kept_bytes_ += seen.stamp.size_bytes;
+        }
+    }
+    if (!index_) {
+        return {};
+    }
+    const std::lock_guard lock{index_mutex_};
+    for (const Named* const file : hashing.files) {
+        const Seen& seen = file->second;
+        index_->remember(file->first, seen.stamp,
+                         FileFacts{.content = seen.content, .xattrs = seen.info->xattrs},
+                         hashing.taken_at_ns);
+    }
+    new_rows_ += hashing.files.size();
     return {};
+}
+
+// All that has begun ends here, also when something fails. The Error is the first.
+Result<void> LocalContext::hash_expected() {
+    if (!expected_.empty()) {
+        begin_to_hash(std::exchange(expected_, {}));
+    }
+    Result<void> result;
+    for (const Hashing& hashing : std::exchange(begun_, {})) {
+        kept_bytes_ -= hashing.reserved_bytes;
+        for (Named* const file : hashing.files) {
+            file->second.expected = false;
+        }
+        if (result) {
+            result = finish_hashing(hashing);
+        } else {
+            stop_hashing(*hashing.work);
+        }
+    }
+    if (index_ && new_rows_ > kRowsAtTheEndMax) {
+        save_beside();
+    }
+    return result;
 }
 
 Result<std::unique_ptr<ByteSource>> LocalContext::open(std::string_view path) {
     const std::string name{path};
     {
         const std::lock_guard lock{mutex_};
-        TRY(const Seen* const seen, see(name));
-        if (!seen->info) {
+        TRY(Named* const named, see(name));
+        Seen& seen = named->second;
+        if (!seen.info) {
             return fail(errno_error(path, ENOENT));
         }
+        if (seen.info->type != FileType::regular) {
+            return fail(invalid(fmt::format("\"{}\" is not a regular file", path)));
+        }
+        if (seen.kept.block) {
+            const KeptBytes kept = std::exchange(seen.kept, {});
+            kept_bytes_ -= seen.stamp.size_bytes;
+            return std::make_unique<BlockSource>(kept.block, kept.begin_bytes,
+                                                 seen.stamp.size_bytes);
+        }
     }
-    TRY(LocalDirectory::Opened opened, directory_.open_regular(name));
-    return std::make_unique<FileContent>(std::move(opened.file));
+    TRY(Fd file, directory_.open_seen(name));
+    TRY(const struct stat status, directory_.status_of(file, name));
+    if (!S_ISREG(status.st_mode)) {
+        return fail(invalid(fmt::format("\"{}\" is not a regular file any more", path)));
+    }
+    return std::make_unique<FileContent>(std::move(file));
 }
 
 std::string LocalContext::explain_absence(std::string_view path) {

@@ -24,7 +24,8 @@ struct CloseDirectory {
     void operator()(DIR* directory) const { ::closedir(directory); }
 };
 
-// O_PATH descriptors cannot be asked for xattrs themselves; their names in /proc can.
+// O_PATH descriptors cannot be asked for xattrs themselves; their names in /proc can. What is below
+// such a name is looked for there, and nowhere else.
 std::string proc_name(const Fd& file) {
     return "/proc/self/fd/" + std::to_string(file.get());
 }
@@ -76,11 +77,7 @@ Result<std::optional<struct stat>> LocalDirectory::status(const std::string& pat
     if (!file) {
         return std::nullopt;
     }
-    struct stat status{};
-    if (::fstat(file->get(), &status) != 0) {
-        return fail(failure(path));
-    }
-    return status;
+    return status_of(*file, path);
 }
 
 Result<std::vector<LocalDirectory::Child>> LocalDirectory::children(const std::string& path) const {
@@ -130,21 +127,24 @@ Result<std::string> LocalDirectory::link_target(const std::string& path) const {
     return target;
 }
 
-Result<std::vector<codec::Xattr>> LocalDirectory::xattrs(const std::string& path) const {
+Result<std::optional<Fd>> LocalDirectory::directory(const std::string& path) const {
+    return open_beneath(path, O_PATH | O_DIRECTORY);
+}
+
+// One call for most files, which have none.
+Result<std::vector<codec::Xattr>> LocalDirectory::xattrs(const Fd& parent,
+                                                         std::string_view name) const {
     std::vector<codec::Xattr> xattrs;
-    TRY(const std::optional<Fd> file, open_beneath(path, O_PATH));
-    if (!file) {
-        return xattrs;
-    }
-    const std::string name = proc_name(*file);
-    const ssize_t listed = ::listxattr(name.c_str(), nullptr, 0);  // mostly there are none
+    std::string path = proc_name(parent) + "/";
+    path += name;
+    const ssize_t listed = ::llistxattr(path.c_str(), nullptr, 0);
     if (listed == 0 || (listed < 0 && has_no_xattrs(errno))) {
         return xattrs;
     }
     std::string names(codec::kXattrBytesMax, '\0');
-    const ssize_t size = ::listxattr(name.c_str(), names.data(), names.size());
+    const ssize_t size = ::llistxattr(path.c_str(), names.data(), names.size());
     if (size < 0) {
-        return fail(failure(path));
+        return fail(failure(std::string{name}));
     }
     for (std::string_view rest{names.data(), static_cast<std::size_t>(size)}; !rest.empty();) {
         const std::string xattr{rest.substr(0, rest.find('\0'))};
@@ -153,38 +153,34 @@ Result<std::vector<codec::Xattr>> LocalDirectory::xattrs(const std::string& path
             continue;
         }
         std::string value(codec::kXattrBytesMax, '\0');
-        const ssize_t count = ::getxattr(name.c_str(), xattr.c_str(), value.data(), value.size());
+        const ssize_t count = ::lgetxattr(path.c_str(), xattr.c_str(), value.data(), value.size());
         if (count >= 0) {
             value.resize(static_cast<std::size_t>(count));
             xattrs.push_back(codec::Xattr{.name = xattr, .value = std::move(value)});
         } else if (!has_no_xattrs(errno)) {
-            return fail(failure(path));
+            return fail(failure(std::string{name}));
         }
     }
     codec::sort_xattrs(xattrs);
     return xattrs;
 }
 
-// O_NONBLOCK: should a pipe take the file's place between the two calls, nobody waits for it.
-Result<LocalDirectory::Opened> LocalDirectory::open_regular(const std::string& path) const {
-    TRY(const std::optional<struct stat> before, status(path));
-    if (!before) {
+// O_NONBLOCK: should a pipe have taken the file's place, nobody waits for it.
+Result<Fd> LocalDirectory::open_seen(const std::string& path) const {
+    TRY(std::optional<Fd> file, open_beneath(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    if (!file) {
         errno = ENOENT;
         return fail(failure(path));
     }
-    if (!S_ISREG(before->st_mode)) {
-        return fail(invalid(fmt::format("{}/{} is not a regular file", name_, path)));
-    }
-    TRY(std::optional<Fd> file, open_beneath(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
-    Opened opened{.file = {}, .status = {}};
-    if (!file || ::fstat(file->get(), &opened.status) != 0) {
+    return *std::move(file);
+}
+
+Result<struct stat> LocalDirectory::status_of(const Fd& file, const std::string& path) const {
+    struct stat status{};
+    if (::fstat(file.get(), &status) != 0) {
         return fail(failure(path));
     }
-    if (!S_ISREG(opened.status.st_mode)) {
-        return fail(invalid(fmt::format("{}/{} is not a regular file any more", name_, path)));
-    }
-    opened.file = *std::move(file);
-    return opened;
+    return status;
 }
 
 }  // namespace lazybuild::files

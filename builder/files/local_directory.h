@@ -32,14 +32,15 @@ class LocalDirectory {
     /// What is in a directory, in no order.
     Result<std::vector<Child>> children(const std::string& path) const;
     Result<std::string> link_target(const std::string& path) const;
-    /// user.*, security.capability and POSIX ACLs of a regular file or directory, sorted.
-    Result<std::vector<codec::Xattr>> xattrs(const std::string& path) const;
-    /// A regular file, for reading.
-    struct Opened {
-        Fd file;
-        struct stat status;
-    };
-    Result<Opened> open_regular(const std::string& path) const;
+    /// A directory to ask for xattrs in; nullopt when there is none.
+    Result<std::optional<Fd>> directory(const std::string& path) const;
+    /// user.*, security.capability and POSIX ACLs of a regular file or directory, sorted. `name`:
+    /// what it is called in `parent`; "" is the directory itself.
+    Result<std::vector<codec::Xattr>> xattrs(const Fd& parent, std::string_view name) const;
+    /// For reading, what was a regular file when it was looked at. It may be another one by now:
+    /// whoever reads it asks for its status afterwards, and believes the bytes if that is the same.
+    Result<Fd> open_seen(const std::string& path) const;
+    Result<struct stat> status_of(const Fd& file, const std::string& path) const;
 
     const struct stat& root_status() const { return root_status_; }
 

@@ -47,6 +47,18 @@ class FileContent final : public ByteSource {
     std::uint64_t offset_bytes_ = 0;
 };
 
+/// A part of a block of memory, which it keeps.
+class BlockSource final : public ByteSource {
+  public:
+    BlockSource(std::shared_ptr<const Bytes> block, std::size_t begin_bytes, std::size_t size_bytes)
+        : block_(std::move(block)), bytes_(ByteView{*block_}.subspan(begin_bytes, size_bytes)) {}
+    Result<std::size_t> read(MutableByteView out) override { return bytes_.read(out); }
+
+  private:
+    std::shared_ptr<const Bytes> block_;
+    MemorySource bytes_;
+};
+
 /// A text that outlives it.
 class TextSource final : public ByteSource {
   public:

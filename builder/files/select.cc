@@ -148,6 +148,7 @@ Result<void> Selector::add_matching(const graph::CopySource& wanted, FileSource&
 // Everything in the directory `from`, with names that begin with `to`.
 Result<void> Selector::walk(Match& match, const std::string& from, const std::string& to) {
     TRY(const std::vector<std::string> names, match.source->list(from));
+    std::vector<std::string> regular;
     for (const std::string& name : names) {
         const std::string path = join(from, name);
         const std::string inside = join(to, name);
@@ -160,6 +161,9 @@ Result<void> Selector::walk(Match& match, const std::string& from, const std::st
             continue;  // it went away meanwhile
         }
         const bool directory = info->type == FileType::directory;
+        if (info->type == FileType::regular && !excluded) {
+            regular.push_back(path);
+        }
         if (excluded && !directory) {
             continue;
         }
@@ -177,6 +181,7 @@ Result<void> Selector::walk(Match& match, const std::string& from, const std::st
             --files_;
         }
     }
+    match.source->expect_digests(regular);
     return {};
 }
 

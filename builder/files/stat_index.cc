@@ -165,11 +165,17 @@ Result<void> StatIndex::write_changed() {
     TRY(auto insert, database_.prepare("INSERT OR REPLACE INTO stat_file (directory, path, size, "
                                        "mtime, ctime, inode, content, xattrs) VALUES "
                                        "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"));
-    for (auto& [path, known] : files_) {
-        if (!std::exchange(known.changed, false)) {
-            continue;
+    // In the order of the table, whose pages are then filled one after the other.
+    std::vector<const std::pair<const std::string, Known>*> changed;
+    for (auto& file : files_) {
+        if (std::exchange(file.second.changed, false)) {
+            changed.push_back(&file);
         }
-        insert.bind(1, directory_).bind(2, path);
+    }
+    std::ranges::sort(changed, {}, [](const auto* file) -> const auto& { return file->first; });
+    for (const auto* const file : changed) {
+        const Known& known = file->second;
+        insert.bind(1, directory_).bind(2, file->first);
         insert.bind(3, static_cast<std::int64_t>(known.stamp.size_bytes));
         insert.bind(4, known.stamp.mtime_ns).bind(5, known.stamp.ctime_ns);
         insert.bind(6, static_cast<std::int64_t>(known.stamp.inode));

@@ -30,6 +30,10 @@ class LockedSource final : public layers::FileSource {
         const std::lock_guard lock(mutex_);
         return source_.digests(paths);
     }
+    void expect_digests(const std::vector<std::string>& paths) override {
+        const std::lock_guard lock(mutex_);
+        source_.expect_digests(paths);
+    }
     Result<std::unique_ptr<ByteSource>> open(std::string_view path) override {
         const std::lock_guard lock(mutex_);
         return source_.open(path);

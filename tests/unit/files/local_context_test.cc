@@ -196,5 +196,92 @@ TEST(LocalContext, a_file_that_changes_during_the_build_is_an_error) {
               std::string::npos);
 }
 
+/// A context of files in some directories, all of which are looked at and expected, as a COPY does.
+class ExpectedFiles {
+  public:
+    explicit ExpectedFiles(io::Pool* pool, std::size_t directories = 5) {
+        constexpr std::size_t kFilesEach = 150;
+        directory_.run("mkdir context");
+        for (std::size_t i = 0; i < directories; ++i) {
+            const std::string parent = "d" + std::to_string(i);
+            directory_.run("mkdir context/" + parent);
+            for (std::size_t j = 0; j < kFilesEach; ++j) {
+                paths_.push_back(parent + "/" + std::to_string(j));
+                directory_.write("context/" + paths_.back(),
+                                 std::string(j * 7, static_cast<char>('a' + i)));
+            }
+        }
+        context_ = *open_local_context({.directory = directory_ / "context",
+                                        .ignore_text = {},
+                                        .ignore_name = {},
+                                        .stat_index = directory_ / "index",
+                                        .workers = pool});
+        for (std::size_t i = 0; i < directories; ++i) {
+            const std::string parent = "d" + std::to_string(i);
+            const auto names = context_->list(parent);
+            Names listed;
+            for (const std::string& name : *names) {
+                listed.push_back(parent + "/" + name);
+                EXPECT_TRUE(*context_->look(listed.back()));
+            }
+            context_->expect_digests(listed);
+        }
+    }
+    layers::FileSource& context() { return *context_; }
+    const Names& paths() const { return paths_; }
+    const test::TempDir& directory() const { return directory_; }
+    void close() { context_.reset(); }
+
+  private:
+    test::TempDir directory_;
+    Names paths_;
+    std::unique_ptr<layers::FileSource> context_;
+};
+
+TEST(LocalContext, begins_to_hash_what_is_expected) {
+    io::Pool pool{3};
+    ExpectedFiles files{&pool};
+    const auto digests = files.context().digests(files.paths());
+    ASSERT_TRUE(digests) << digests.error().message;
+    for (std::size_t i = 0; i < files.paths().size(); ++i) {
+        const std::string text = files.directory().read("context/" + files.paths()[i]);
+        EXPECT_EQ((*digests)[i].digest, codec::sha256(as_bytes(text))) << files.paths()[i];
+    }
+}
+
+TEST(LocalContext, expected_files_may_never_be_asked_for) {
+    io::Pool pool{3};
+    ExpectedFiles files{&pool};
+    files.close();
+}
+
+TEST(LocalContext, an_expected_file_that_changes_fails_what_asks_for_digests_and_nothing_later) {
+    io::Pool pool{1};
+    ExpectedFiles files{&pool, 1};  // too few for others to begin
+    files.directory().write("context/d0/7", "something else");
+    const auto digests = files.context().digests(files.paths());
+    ASSERT_FALSE(digests);
+    EXPECT_NE(digests.error().message.find("\"d0/7\" was written to while the build read it"),
+              std::string::npos);
+    EXPECT_FALSE(files.context().digest("d0/7"));
+    EXPECT_TRUE(files.context().digest("d0/8"));
+}
+
+TEST(LocalContext, gives_the_bytes_that_it_hashed_and_later_those_that_are_there) {
+    const test::TempDir directory;
+    directory.run("mkdir context && printf one >context/file");
+    const auto context = open_context(directory);
+    ASSERT_TRUE(context->digest("file"));
+    directory.write("context/file", "two");
+    const auto read = [&context] {
+        Bytes bytes(3);
+        const auto content = context->open("file");
+        EXPECT_EQ(*read_full(**content, bytes), 3U);
+        return std::string{as_text(bytes)};
+    };
+    EXPECT_EQ(read(), "one");
+    EXPECT_EQ(read(), "two");
+}
+
 }  // namespace
 }  // namespace lazybuild::files
