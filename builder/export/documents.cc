@@ -11,6 +11,7 @@
 #include "builder/image/image_documents.h"
 #include "codec/media_type.h"
 #include "codec/oci_manifest.h"
+#include "snapshotter/registry/base64.h"
 
 namespace lazybuild::exporter {
 namespace {
@@ -34,31 +35,6 @@ Result<std::string> docker_type(const std::string& type) {
         invalid(fmt::format("oci-mediatypes=false: Docker has no type for a layer of \"{}\"; with "
                             "force-compression=true it becomes gzip",
                             type)));
-}
-
-// What a manifest says of a layer: no more than what names its bytes, and what lazy readers need.
-Result<codec::Descriptor> layer_descriptor(const codec::Descriptor& layer, bool oci) {
-    codec::Descriptor descriptor;
-    if (codec::is_foreign_layer(layer.media_type)) {
-        descriptor = layer;  // with its URLs
-    }
-    descriptor.digest = layer.digest;
-    descriptor.size_bytes = layer.size_bytes;
-    descriptor.media_type = codec::oci_equivalent(layer.media_type);
-    if (!oci) {
-        TRY(descriptor.media_type, docker_type(layer.media_type));
-        descriptor.annotations.clear();
-        return descriptor;
-    }
-    for (const auto& [name, value] : layer.annotations) {
-        const bool internal =
-            std::ranges::any_of(kInternalAnnotations,
-                                [&name](std::string_view each) { return name.starts_with(each); });
-        if (!internal) {
-            descriptor.annotations[name] = value;
-        }
-    }
-    return descriptor;
 }
 
 // How many entries of the history are those of the base's config.
@@ -117,6 +93,30 @@ Result<graph::ImageSettings> finish_history(const BuiltImage& image,
 
 }  // namespace
 
+Result<codec::Descriptor> layer_descriptor(const codec::Descriptor& layer, bool oci) {
+    codec::Descriptor descriptor;
+    if (codec::is_foreign_layer(layer.media_type)) {
+        descriptor = layer;  // with its URLs
+    }
+    descriptor.digest = layer.digest;
+    descriptor.size_bytes = layer.size_bytes;
+    descriptor.media_type = codec::oci_equivalent(layer.media_type);
+    if (!oci) {
+        TRY(descriptor.media_type, docker_type(layer.media_type));
+        descriptor.annotations.clear();
+        return descriptor;
+    }
+    for (const auto& [name, value] : layer.annotations) {
+        const bool internal =
+            std::ranges::any_of(kInternalAnnotations,
+                                [&name](std::string_view each) { return name.starts_with(each); });
+        if (!internal) {
+            descriptor.annotations[name] = value;
+        }
+    }
+    return descriptor;
+}
+
 std::string rfc3339(std::int64_t time_s) {
     const std::chrono::sys_seconds time{std::chrono::seconds{time_s}};
     return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", time);
@@ -140,7 +140,8 @@ Result<ImageDocuments> make_documents(const BuiltImage& image,
     }
     ImageDocuments documents;
     const std::string config = graph::serialize(
-        settings, diff_ids, options.epoch_s ? rfc3339(*options.epoch_s) : std::string{});
+        settings, diff_ids, options.epoch_s ? rfc3339(*options.epoch_s) : std::string{},
+        options.inline_cache ? registry::base64_encode(image.inline_cache) : std::string{});
     const ByteView config_bytes = as_bytes(config);
     documents.config.bytes.assign(config_bytes.begin(), config_bytes.end());
     documents.config.descriptor =

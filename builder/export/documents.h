@@ -34,6 +34,7 @@ struct DocumentOptions {
     bool oci_media_types = true;
     std::optional<std::int64_t> epoch_s;
     bool squashed = false;
+    bool inline_cache = true;  ///< BuiltImage::inline_cache goes into the config
     Annotations annotations;
 };
 
@@ -43,6 +44,10 @@ Result<ImageDocuments> make_documents(const BuiltImage& image,
                                       const DocumentOptions& options);
 
 NamedDocument make_index(const std::vector<ImageDocuments>& images, const DocumentOptions& options);
+
+/// What a manifest says of a layer: no more than what names its bytes, and what lazy readers need.
+/// Errors: as make_documents.
+Result<codec::Descriptor> layer_descriptor(const codec::Descriptor& layer, bool oci);
 
 /// Seconds since 1970 as RFC 3339, UTC.
 std::string rfc3339(std::int64_t time_s);

@@ -17,46 +17,12 @@
 #include "builder/export/layer_blobs.h"
 #include "builder/export/output_file.h"
 #include "builder/export/parallel.h"
+#include "builder/export/progress_task.h"
 #include "builder/export/registry_push.h"
 #include "codec/tar.h"
 
 namespace lazybuild::exporter {
 namespace {
-
-// One "#N" of the progress; failed unless it was said to be done.
-class ProgressTask {
-  public:
-    ProgressTask(solve::Progress& progress, std::string_view text)
-        : progress_(progress), id_(progress.begin(text)) {}
-    ProgressTask(const ProgressTask&) = delete;
-    ProgressTask& operator=(const ProgressTask&) = delete;
-    ~ProgressTask() { progress_.end(id_, outcome_, error_); }
-
-    void step(std::string_view what, std::uint64_t current, std::uint64_t total) {
-        // Things are counted, not bytes.
-        const bool done = current == total;
-        progress_.advance(
-            id_, done ? std::string(what) : fmt::format("{} {} of {}", what, current, total),
-            done ? 1 : 0, 1);
-    }
-    /// For the result of what the task is about.
-    void close(const Result<void>& result) {
-        if (result) {
-            outcome_ = solve::Outcome::done;
-        } else {
-            error_ = result.error().message;
-            if (result.error().code == std::errc::operation_canceled) {
-                outcome_ = solve::Outcome::cancelled;
-            }
-        }
-    }
-
-  private:
-    solve::Progress& progress_;
-    solve::TaskId id_;
-    solve::Outcome outcome_ = solve::Outcome::failed;
-    std::string error_;
-};
 
 std::string_view title_of(Output::Type type) {
     switch (type) {
@@ -103,6 +69,7 @@ class Export {
     Result<void> each_platform(
         const std::function<Result<void>(layers::FileSource&, const FileOptions&)>& one);
     Result<void> clear_destination() const;
+    bool changes_layers() const;
     DocumentOptions document_options() const;
 
     const Output& output_;
@@ -112,6 +79,7 @@ class Export {
     layers::LayerStore& store_;
     image::Session& session_;
     const std::optional<std::int64_t> epoch_s_;
+    solve::Progress& progress_;
     Annotations annotations_;
     std::vector<std::unique_ptr<RegistryPush>> pushes_;  ///< one for each repository
     std::string directory_;
@@ -128,6 +96,7 @@ Export::Export(const Output& output, const std::vector<BuiltImage>& images,
       session_(session),
       epoch_s_(output.source_date_epoch_s ? output.source_date_epoch_s
                                           : options.source_date_epoch_s),
+      progress_(progress),
       task_(progress, title_of(output.type)) {}
 
 Result<void> Export::check() const {
@@ -151,10 +120,16 @@ Result<void> Export::check() const {
     return {};
 }
 
+// What an inline cache says of layers is true only of those that steps have made.
+bool Export::changes_layers() const {
+    return options_.squash || (output_.rewrite_timestamps && epoch_s_);
+}
+
 DocumentOptions Export::document_options() const {
     return {.oci_media_types = output_.oci_media_types,
             .epoch_s = epoch_s_,
             .squashed = options_.squash,
+            .inline_cache = !changes_layers(),
             .annotations = annotations_};
 }
 
@@ -166,7 +141,8 @@ Result<FinishedImage> Export::finish_image() {
                       .level = output_.level(),
                       .force = output_.force_compression,
                       .latest_s = output_.rewrite_timestamps ? epoch_s_ : std::nullopt,
-                      .squash = options_.squash}};
+                      .squash = options_.squash,
+                      .flights = options_.flights}};
     LayerBlobs::Ready ready;
     std::atomic<std::uint64_t> pushed_bytes = 0;
     if (!pushes_.empty()) {
@@ -178,6 +154,13 @@ Result<FinishedImage> Export::finish_image() {
             task_.step("pushing layers", pushed_bytes, 0);
             return {};
         };
+    }
+    const bool has_inline_cache = std::ranges::any_of(
+        images_, [](const BuiltImage& image) { return !image.inline_cache.empty(); });
+    if (has_inline_cache && changes_layers()) {
+        progress_.warn(
+            "the image has no inline cache: its layers are not those of its steps (--squash or "
+            "rewrite-timestamp=true)");
     }
     FinishedImage finished;
     finished.names = names_;

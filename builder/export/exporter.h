@@ -22,6 +22,8 @@
 
 namespace lazybuild::exporter {
 
+class BlobFlights;
+
 /// One platform's result.
 struct BuiltImage {
     codec::Platform platform;
@@ -30,6 +32,8 @@ struct BuiltImage {
     graph::ImageSettings settings;
     std::vector<codec::Digest> layer_ids;            ///< bottom first
     std::function<Result<layers::Snapshot>()> open;  ///< the layers, when bytes are needed
+    /// What a later build may find in the image itself: JSON, written into its config; "" for none.
+    std::string inline_cache;
 };
 
 /// -o/--output, as written and checked.
@@ -68,8 +72,9 @@ struct Output {
 
 struct ExportOptions {
     std::optional<std::int64_t> source_date_epoch_s;
-    bool squash = false;  ///< all new layers become one
-    bool index = false;   ///< an index even for one platform
+    bool squash = false;             ///< all new layers become one
+    bool index = false;              ///< an index even for one platform
+    BlobFlights* flights = nullptr;  ///< shared by exports that run at once
 };
 
 struct Exported {

@@ -42,8 +42,20 @@ std::string short_id(const codec::Digest& layer) {
     return "layer " + layer.hex().substr(0, kHexDigits);
 }
 
+Result<LayerContent> content_of(layers::LayerPointer layer) {
+    if (layer == nullptr) {
+        return fail(Error{.code = std::errc::no_such_file_or_directory,
+                          .message = "it is not in the store"});
+    }
+    return LayerContent::of(std::move(layer));
+}
+
 ImageLayer image_layer(const layers::LayerBlob& blob) {
-    return {.descriptor = blob.descriptor, .diff_id = blob.diff_id, .from_base = blob.from_base};
+    return {.descriptor = blob.descriptor,
+            .diff_id = blob.diff_id,
+            .from_base = blob.from_base,
+            .compression = blob.compression,
+            .level = blob.level};
 }
 
 }  // namespace
@@ -61,35 +73,46 @@ Result<std::optional<layers::LayerBlob>> LayerBlobs::base_blob(const codec::Dige
     return std::nullopt;
 }
 
-// One that was written with the same options, and can still be had.
+// One that was written with the same options, and can still be had. Those of caches say how they
+// were written or, found in an image, do not.
 Result<std::optional<layers::LayerBlob>> LayerBlobs::kept_blob(const codec::Digest& layer) {
     TRY(const auto blobs, store_.blobs(layer));
+    std::optional<layers::LayerBlob> elsewhere;
     for (const layers::LayerBlob& blob : blobs) {
-        const bool same = !blob.from_base && blob.compression == options_.compression &&
-                          blob.level == options_.level;
-        if (same && store_.blob_path(blob.descriptor.digest)) {
+        const bool level_fits = blob.level == options_.level || (blob.imported && blob.level < 0);
+        if (blob.from_base || blob.compression != options_.compression || !level_fits) {
+            continue;
+        }
+        if (store_.blob_path(blob.descriptor.digest)) {
             return blob;
         }
+        const bool complete = blob.imported && blob.diff_id != codec::Digest{};
+        if (complete && !elsewhere) {
+            elsewhere = blob;
+        }
     }
-    return std::nullopt;
+    return elsewhere;
 }
 
-Result<LayerContent> LayerBlobs::content_of(const BuiltImage& image, const codec::Digest& layer) {
-    layers::LayerPointer found;
-    {
-        const std::lock_guard lock(mutex_);
-        if (!snapshot_) {
-            TRY(snapshot_, image.open());
-        }
-        const auto place = std::ranges::find_if(
-            snapshot_->layers, [&layer](const auto& each) { return each->id() == layer; });
-        if (place == snapshot_->layers.end()) {
-            return fail(Error{.code = std::errc::no_such_file_or_directory,
-                              .message = "it is not in the store"});
-        }
-        found = *place;
+// A base's own, unless another compression is insisted on; else a kept one.
+Result<std::optional<layers::LayerBlob>> LayerBlobs::known_blob(const codec::Digest& layer) {
+    TRY(std::optional<layers::LayerBlob> blob, base_blob(layer));
+    const bool other = blob && blob->compression != options_.compression;
+    if (!blob || (options_.force && other)) {
+        return kept_blob(layer);
     }
-    return LayerContent::of(std::move(found));
+    return blob;
+}
+
+Result<layers::LayerPointer> LayerBlobs::layer_of(const BuiltImage& image,
+                                                  const codec::Digest& layer) {
+    const std::lock_guard lock(mutex_);
+    if (!snapshot_) {
+        TRY(snapshot_, image.open());
+    }
+    const auto place = std::ranges::find_if(
+        snapshot_->layers, [&layer](const auto& each) { return each->id() == layer; });
+    return place == snapshot_->layers.end() ? nullptr : *place;
 }
 
 // Layers that are not to be what they are: their blobs go by what will be in them.
@@ -102,7 +125,8 @@ Result<std::vector<LayerBlobs::Work>> LayerBlobs::change_contents(const BuiltIma
             changed.push_back(std::move(work));
             continue;
         }
-        TRY(LayerContent content, content_of(image, work.id));
+        TRY(layers::LayerPointer layer, layer_of(image, work.id));
+        TRY(LayerContent content, content_of(std::move(layer)));
         contents.push_back(options_.latest_s ? clamp_times(content, *options_.latest_s)
                                              : std::move(content));
     }
@@ -131,9 +155,10 @@ Result<std::vector<LayerBlobs::Work>> LayerBlobs::plan(const BuiltImage& image) 
         TRY(plan, change_contents(image, std::move(plan)));
     }
     for (Work& work : plan) {
-        const bool other = work.blob && work.blob->compression != options_.compression;
-        if (!work.blob || (options_.force && other)) {
+        if (work.content) {
             TRY(work.blob, kept_blob(work.id));
+        } else {
+            TRY(work.blob, known_blob(work.id));
         }
     }
     return plan;
@@ -205,16 +230,51 @@ Result<layers::LayerBlob> LayerBlobs::write(const LayerContent& content) {
     return blob;
 }
 
-Result<void> LayerBlobs::finish(const BuiltImage& image, Work& work) {
+Result<void> LayerBlobs::finish(Work& work, const Open& open) {
+    if (work.blob) {
+        return {};
+    }
+    const BlobFlights::Turn turn{options_.flights, {work.id, options_.compression, options_.level}};
+    TRY(work.blob, kept_blob(work.id));  // of somebody who was quicker
     if (work.blob) {
         return {};
     }
     if (!work.content) {
-        TRY(work.content, content_of(image, work.id));
+        TRY(layers::LayerPointer layer, open(work.id));
+        TRY(work.content, content_of(std::move(layer)));
     }
     TRY(work.blob, write(*work.content));
     work.content.reset();
     return store_.add_blob(work.id, *work.blob);
+}
+
+Result<ImageLayer> LayerBlobs::one(const codec::Digest& id, const Open& open) {
+    Work work{.id = id, .blob = {}, .content = {}};
+    TRY(work.blob, known_blob(id));
+    CHECK_OK(finish(work, open));
+    return image_layer(*work.blob);
+}
+
+Result<std::vector<Result<ImageLayer>>> LayerBlobs::each(const std::vector<codec::Digest>& ids,
+                                                         const Open& open, const ReadyOne& ready) {
+    std::vector<Result<ImageLayer>> layers(ids.size());
+    auto process = [&](std::size_t i) -> Result<void> {
+        layers[i] = one(ids[i], open);
+        if (layers[i]) {
+            if (auto told = ready(i, *layers[i]); !told) {
+                layers[i] = fail(std::move(told).error());
+            }
+        }
+        if (!layers[i]) {
+            layers[i] = fail(std::move(layers[i]).error().context(short_id(ids[i])));
+            if (layers[i].error().code == std::errc::operation_canceled) {
+                return fail(layers[i].error());
+            }
+        }
+        return {};
+    };
+    CHECK_OK(run_parallel(ids.size(), parallel_threads(session_), process));
+    return layers;
 }
 
 Result<std::vector<ImageLayer>> LayerBlobs::of(const BuiltImage& image, const Ready& ready) {
@@ -228,15 +288,16 @@ Result<std::vector<ImageLayer>> LayerBlobs::of(const BuiltImage& image, const Re
             todo.push_back(i);
         }
     }
-    auto one = [&](std::size_t i) -> Result<void> {
+    const Open open = [this, &image](const codec::Digest& id) { return layer_of(image, id); };
+    auto process = [&](std::size_t i) -> Result<void> {
         Work& work = works[todo[i]];
-        auto finished = finish(image, work);
+        auto finished = finish(work, open);
         if (!finished) {
             return fail(std::move(finished).error().context(short_id(work.id)));
         }
         return ready ? ready(image_layer(*work.blob)) : Result<void>{};
     };
-    CHECK_OK(run_parallel(todo.size(), parallel_threads(session_), one));
+    CHECK_OK(run_parallel(todo.size(), parallel_threads(session_), process));
     std::vector<ImageLayer> layers;
     for (const Work& work : works) {
         layers.push_back(image_layer(*works[first.at(work.id)].blob));

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "builder/export/blob_flights.h"
 #include "builder/export/exporter.h"
 #include "builder/export/layer_content.h"
 #include "codec/byte_budget.h"
@@ -27,6 +28,7 @@ struct BlobOptions {
     bool force = false;                      ///< layers of bases too
     std::optional<std::int64_t> latest_s{};  ///< files of new layers are not younger
     bool squash = false;                     ///< new layers become one
+    BlobFlights* flights = nullptr;          ///< of exports at the same time
 };
 
 /// A layer as a config and a manifest name it.
@@ -34,6 +36,8 @@ struct ImageLayer {
     codec::Descriptor descriptor;
     codec::Digest diff_id;
     bool from_base = false;  ///< it is the blob that a base has
+    layers::Compression compression = layers::Compression::gzip;
+    int level = -1;  ///< -1: not known
 };
 
 /// Of one output. Threads: one call at a time, not the reactor's.
@@ -47,6 +51,15 @@ class LayerBlobs {
     /// Errors: naming the layer; operation_canceled.
     Result<std::vector<ImageLayer>> of(const BuiltImage& image, const Ready& ready = {});
 
+    /// Opens a layer; nullptr: it is nowhere.
+    using Open = std::function<Result<layers::LayerPointer>(const codec::Digest&)>;
+    /// The blob of each of `ids`, all different, as if it were the only one: an Error of one is no
+    /// other's. Options that change contents have no effect. `ready` may not know the layer by its
+    /// place, but by its number in `ids`.
+    using ReadyOne = std::function<Result<void>(std::size_t index, const ImageLayer&)>;
+    Result<std::vector<Result<ImageLayer>>> each(const std::vector<codec::Digest>& ids,
+                                                 const Open& open, const ReadyOne& ready);
+
   private:
     /// A layer on its way to a blob; `id` names what will be in it.
     struct Work {
@@ -57,10 +70,12 @@ class LayerBlobs {
     Result<std::vector<Work>> plan(const BuiltImage& image);
     Result<std::optional<layers::LayerBlob>> base_blob(const codec::Digest& layer);
     Result<std::optional<layers::LayerBlob>> kept_blob(const codec::Digest& layer);
+    Result<std::optional<layers::LayerBlob>> known_blob(const codec::Digest& layer);
     Result<std::vector<Work>> change_contents(const BuiltImage& image, std::vector<Work> plan);
-    Result<void> finish(const BuiltImage& image, Work& work);
+    Result<void> finish(Work& work, const Open& open);
+    Result<ImageLayer> one(const codec::Digest& id, const Open& open);
     Result<std::string> prepare_to_write();
-    Result<LayerContent> content_of(const BuiltImage& image, const codec::Digest& layer);
+    Result<layers::LayerPointer> layer_of(const BuiltImage& image, const codec::Digest& layer);
     Result<layers::LayerBlob> write(const LayerContent& content);
     Result<void> write_estargz(const LayerContent& content, ByteSink& out, layers::LayerBlob& blob);
     Result<void> write_plain(const LayerContent& content, ByteSink& out, layers::LayerBlob& blob);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -58,7 +59,7 @@ registry::Client& insecure_client(image::Session& session, const registry::Repos
     return session.add_client(std::move(options));
 }
 
-Result<bool> RegistryPush::is_there(const codec::Descriptor& blob) {
+Result<bool> RegistryPush::has(const codec::Descriptor& blob) {
     TRY(const auto size_bytes,
         session_.wait_for(client_.blob_size(repository_, blob.digest, session_.wait())));
     return size_bytes.has_value();
@@ -110,28 +111,56 @@ Result<void> RegistryPush::send(const codec::Descriptor& blob,
     return sent;
 }
 
-Result<void> RegistryPush::push(const codec::Descriptor& blob) {
-    auto attempt = [&]() -> Result<void> {
-        TRY(const bool there, is_there(blob));
-        if (there) {
-            return {};
-        }
-        TRY(const std::vector<store::Origin> origins, store_.origins(blob.digest));
-        TRY(const bool mounted, mount(blob, origins));
-        if (mounted) {
-            return {};
+Result<std::optional<PushWay>> RegistryPush::take(const codec::Descriptor& blob,
+                                                  const std::vector<store::Origin>& origins) {
+    TRY(const bool there, has(blob));
+    if (there) {
+        return PushWay::present;
+    }
+    TRY(const bool mounted, mount(blob, origins));
+    return mounted ? std::optional{PushWay::mounted} : std::nullopt;
+}
+
+// The repository is a place where the blob is, from now on.
+Result<void> RegistryPush::remember(const codec::Descriptor& blob,
+                                    const std::vector<store::Origin>& origins) {
+    const store::Origin here{
+        .kind = store::Origin::Kind::registry, .host = repository_.host, .path = repository_.name};
+    const bool known = std::ranges::find(origins, here) != origins.end();
+    return known ? Result<void>{} : store_.add_origin(blob.digest, here);
+}
+
+Result<std::optional<PushWay>> RegistryPush::take(const codec::Descriptor& blob) {
+    TRY(const std::vector<store::Origin> origins, store_.origins(blob.digest));
+    auto taken = take(blob, origins);
+    if (!taken) {
+        return fail(std::move(taken).error().context(
+            fmt::format("look for {} in {}", blob.digest.text(), repository_.text())));
+    }
+    if (*taken) {
+        CHECK_OK(remember(blob, origins));
+    }
+    return taken;
+}
+
+Result<PushWay> RegistryPush::push(const codec::Descriptor& blob) {
+    TRY(const std::vector<store::Origin> origins, store_.origins(blob.digest));
+    auto attempt = [&]() -> Result<PushWay> {
+        TRY(const std::optional<PushWay> taken, take(blob, origins));
+        if (taken) {
+            return *taken;
         }
         CHECK_OK(send(blob, origins));
         sent_bytes_ += blob.size_bytes;
-        return {};
+        return PushWay::sent;
     };
-    if (auto pushed = attempt(); !pushed) {
+    auto pushed = attempt();
+    if (!pushed) {
         return fail(std::move(pushed).error().context(
             fmt::format("push {} to {}", blob.digest.text(), repository_.text())));
     }
-    return store_.add_origin(blob.digest, {.kind = store::Origin::Kind::registry,
-                                           .host = repository_.host,
-                                           .path = repository_.name});
+    CHECK_OK(remember(blob, origins));
+    return pushed;
 }
 
 Result<void> RegistryPush::push_bytes(const NamedDocument& blob) {

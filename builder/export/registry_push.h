@@ -6,7 +6,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "builder/export/documents.h"
@@ -21,6 +23,9 @@ namespace lazybuild::exporter {
 /// Lives as long as the session. Not on the reactor's thread.
 registry::Client& insecure_client(image::Session& session, const registry::Repository& repository);
 
+/// How a blob came to be in the repository.
+enum class PushWay : std::uint8_t { present, mounted, sent };
+
 /// Threads: any but the reactor's, several at once.
 class RegistryPush {
   public:
@@ -32,15 +37,22 @@ class RegistryPush {
     const registry::Repository& repository() const { return repository_; }
 
     /// Afterwards the repository is one of the blob's origins. Errors: naming blob and repository.
-    Result<void> push(const codec::Descriptor& blob);
+    Result<PushWay> push(const codec::Descriptor& blob);
+    /// The same when no byte has to be sent for it; nullopt: one would have to be.
+    Result<std::optional<PushWay>> take(const codec::Descriptor& blob);
     Result<void> push_bytes(const NamedDocument& blob);
     /// A manifest or an index, under `tag` or (for "") its digest.
     Result<void> put(const NamedDocument& document, const std::string& tag);
 
+    /// Whether the repository has it.
+    Result<bool> has(const codec::Descriptor& blob);
+
     std::uint64_t sent_bytes() const { return sent_bytes_; }
 
   private:
-    Result<bool> is_there(const codec::Descriptor& blob);
+    Result<std::optional<PushWay>> take(const codec::Descriptor& blob,
+                                        const std::vector<store::Origin>& origins);
+    Result<void> remember(const codec::Descriptor& blob, const std::vector<store::Origin>& origins);
     Result<bool> mount(const codec::Descriptor& blob, const std::vector<store::Origin>& origins);
     Result<void> send(const codec::Descriptor& blob, const std::vector<store::Origin>& origins);
 

@@ -18,8 +18,9 @@ using codec::JsonPlace;
 using Sorted = nlohmann::json;
 
 // Docker's, about the container and the image that a layer was committed from.
-constexpr std::array kStaleMembers = {
-    "id", "parent", "container", "container_config", "docker_version", "moby.buildkit.cache.v0"};
+constexpr std::array kStaleMembers = {"id", "parent", "container", "container_config",
+                                      "docker_version"};
+constexpr const char* kInlineCache = "moby.buildkit.cache.v0";
 constexpr std::array kStaleConfigMembers = {
     "Hostname",  "Domainname", "AttachStdin", "AttachStdout", "AttachStderr",   "Tty",
     "OpenStdin", "StdinOnce",  "Image",       "MacAddress",   "NetworkDisabled"};
@@ -226,7 +227,7 @@ Result<ImageSettings> ImageSettings::parse(ByteView config) {
 }
 
 std::string serialize(const ImageSettings& settings, const std::vector<codec::Digest>& diff_ids,
-                      const std::string& created) {
+                      const std::string& created, const std::string& inline_cache) {
     Sorted object = Sorted::parse(settings.original, nullptr, false);
     if (!object.is_object()) {
         object = Sorted::object();
@@ -240,6 +241,7 @@ std::string serialize(const ImageSettings& settings, const std::vector<codec::Di
     set_text(object, "os.version", settings.platform.os_version);
     set_text(object, "author", settings.author);
     set_text(object, "created", created);
+    set_text(object, kInlineCache, inline_cache);
     if (!object["config"].is_object()) {
         object["config"] = Sorted::object();
     }

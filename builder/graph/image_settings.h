@@ -59,8 +59,9 @@ struct ImageSettings {
 /// The config of an image of these layers (their DiffIDs, bottom first): OCI's members and
 /// Docker's, sorted by name at every level, so that equal settings are equal bytes. Members of
 /// `original` that nobody here knows are kept; those that describe the image it was built from (its
-/// container, its inline cache) are not. `created` is RFC 3339, or "" for none.
+/// container, its inline cache) are not. `created` is RFC 3339, or "" for none. `inline_cache` is
+/// the image's own, in base64.
 std::string serialize(const ImageSettings& settings, const std::vector<codec::Digest>& diff_ids,
-                      const std::string& created);
+                      const std::string& created, const std::string& inline_cache = {});
 
 }  // namespace lazybuild::graph

@@ -97,9 +97,13 @@ Result<OciLayout> OciLayout::open(std::string path) {
 
 Result<OciLayout> OciLayout::create(std::string path) {
     OciLayout layout{std::move(path)};
+    const bool is_new = !exists(layout.path_);
+    CHECK_OK(make_directories(layout.path_));
+    // Before anything is looked at: another process may be in the middle of making it.
+    TRY(const Fd locked, layout.lock());
     if (exists(layout.path_ + "/oci-layout")) {
         CHECK_OK(layout.check_version());
-    } else if (exists(layout.path_)) {
+    } else if (!is_new) {
         TRY(const bool empty, is_empty_directory(layout.path_));
         if (!empty) {
             return fail(invalid(fmt::format(
@@ -108,7 +112,6 @@ Result<OciLayout> OciLayout::create(std::string path) {
         }
     }
     CHECK_OK(make_directories(layout.path_ + "/blobs/sha256"));
-    TRY(const Fd locked, layout.lock());
     if (!exists(layout.path_ + "/index.json")) {
         codec::Index index;
         index.media_type = std::string{codec::media_type::kOciIndex};
@@ -238,6 +241,29 @@ Result<void> OciLayout::set_image(const std::string& tag, codec::Descriptor imag
     }
     index.manifests = std::move(images);
     return replace_file(path_ + "/index.json", as_bytes(index.serialize()));
+}
+
+Result<void> OciLayout::keep_only(const std::string& tag,
+                                  const std::set<codec::Digest>& blobs) const {
+    TRY(const Fd locked, lock());
+    TRY(codec::Index index, read_index());
+    std::erase_if(index.manifests,
+                  [&tag](const codec::Descriptor& image) { return name_of(image) != tag; });
+    CHECK_OK(replace_file(path_ + "/index.json", as_bytes(index.serialize())));
+    const std::string directory = path_ + "/blobs/sha256";
+    const std::unique_ptr<DIR, int (*)(DIR*)> listing{::opendir(directory.c_str()), ::closedir};
+    if (!listing) {
+        return fail(errno_error("open " + directory));
+    }
+    while (const dirent* entry = ::readdir(listing.get())) {
+        const auto digest = codec::Digest::parse(fmt::format("sha256:{}", entry->d_name));
+        // What has no digest for a name is a blob that somebody is writing, or nothing of ours.
+        if (digest && !blobs.contains(*digest) && ::unlink(blob_path(*digest).c_str()) != 0 &&
+            errno != ENOENT) {
+            return fail(errno_error("remove " + blob_path(*digest)));
+        }
+    }
+    return {};
 }
 
 }  // namespace lazybuild::image

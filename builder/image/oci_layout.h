@@ -9,6 +9,7 @@
 // Source: OCI image-spec v1.1 image-layout.md.
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "base/bytes.h"
@@ -50,6 +51,8 @@ class OciLayout {
 
     /// The image of this name (or the one without, for "") is `image` from now on.
     Result<void> set_image(const std::string& tag, codec::Descriptor image) const;
+    /// No image but `tag` is named any more, and blobs that are not in `blobs` are gone.
+    Result<void> keep_only(const std::string& tag, const std::set<codec::Digest>& blobs) const;
 
   private:
     explicit OciLayout(std::string path) : path_(std::move(path)) {}

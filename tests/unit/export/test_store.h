@@ -34,9 +34,17 @@ class FakeStore final : public layers::LayerStore {
 
     const std::string& root() const override { return root_; }
     Result<std::string> build_directory() override { return root_ + "/build"; }
-    Result<layers::LayerPointer> find(const codec::Digest& /*id*/) override { return nullptr; }
-    Result<void> import_layers(std::shared_ptr<image::ImageSource> /*source*/,
-                               const std::vector<layers::ImportedLayer>& /*layers*/) override {
+    Result<layers::LayerPointer> find(const codec::Digest& id) override {
+        const auto layer = known.find(id);
+        return layer == known.end() ? nullptr : layer->second;
+    }
+    Result<void> import_layers(std::shared_ptr<image::ImageSource> source,
+                               const std::vector<layers::ImportedLayer>& layers) override {
+        const std::lock_guard lock(mutex_);
+        for (const layers::ImportedLayer& layer : layers) {
+            blobs_[layer.id].push_back(layer.blob);
+            origins_[layer.blob.descriptor.digest].push_back(source->origin());
+        }
         return {};
     }
     Result<std::unique_ptr<layers::LayerMaker>> make_layer() override { return not_here(); }
@@ -88,6 +96,7 @@ class FakeStore final : public layers::LayerStore {
     Result<void> while_alone(const std::function<Result<void>()>& work) override { return work(); }
 
     std::atomic<int> kept = 0;
+    std::map<codec::Digest, layers::LayerPointer> known;  ///< that find() finds
 
   private:
     static std::unexpected<Error> not_here() {
