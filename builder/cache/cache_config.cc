@@ -228,6 +228,7 @@ Result<void> parse_own(const JsonPlace& place, CacheConfig& config) {
                                                  version.path(), number, kVersionMax)});
     }
     config.ours = true;
+    TRY(config.mode, place.text_or_empty("mode"));
     TRY(const auto images, array_or_empty(place, "images", kConfigImagesMax));
     for (const JsonPlace& each : images) {
         CacheImage image;
@@ -266,7 +267,7 @@ bool CacheImage::operator==(const CacheImage& other) const {
 bool CacheConfig::operator==(const CacheConfig& other) const {
     const bool same_explain = explain.has_value() == other.explain.has_value() &&
                               (!explain || same_blob(*explain, *other.explain));
-    return same_explain && ours == other.ours && layers == other.layers &&
+    return same_explain && ours == other.ours && mode == other.mode && layers == other.layers &&
            records == other.records && images == other.images;
 }
 

@@ -9,7 +9,7 @@
 //   layers[].lazybuild   {compression, level, annotations}: how the blob was written
 //   records[].lazybuild  {id, content}: what the step made (without an id: no layer); the record
 //                        of the same step under its other key
-//   lazybuild            {version, images[], explain}: documents of bases; texts of keys
+//   lazybuild            {version, mode, images[], explain}: documents of bases; texts of keys
 // chains[] and createdAt are read and never written: equal caches have equal bytes.
 //
 // Source: BuildKit's cache/remotecache/v1. Threads: any.
@@ -82,6 +82,7 @@ struct CacheConfig {
     std::vector<CacheLayer> layers;
     std::vector<CacheRecord> records;
     bool ours = false;  ///< "lazybuild" is there
+    std::string mode;   ///< "min", "max": which records should have layers
     std::vector<CacheImage> images;
     std::optional<codec::Descriptor> explain;
 

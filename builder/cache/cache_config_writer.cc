@@ -161,6 +161,9 @@ Json records_json(const std::vector<CacheRecord>& records,
 Json own_json(const CacheConfig& config) {
     Json own = Json::object();
     own["version"] = 1;
+    if (!config.mode.empty()) {
+        own["mode"] = config.mode;
+    }
     const auto order = sorted(config.images.size(), [&config](std::size_t index) {
         const CacheImage& image = config.images[index];
         return std::tuple(image.name, image.platform, image.manifest.digest);

@@ -314,8 +314,8 @@ Result<CacheFrom> parse_from(const std::string& text) {
 
 std::string name_of(Backend backend, const std::string& reference, const std::string& directory) {
     switch (backend) {
-        case Backend::registry: return "registry " + reference;
-        case Backend::local: return "local " + directory;
+        case Backend::registry: return reference;
+        case Backend::local: return directory;
         case Backend::inlined: break;
     }
     return "inline";

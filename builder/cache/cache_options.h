@@ -45,7 +45,7 @@ struct CacheTo {
     /// Errors: invalid_argument, naming the key and what is allowed; not_supported for a type that
     /// is known and not here.
     static Result<CacheTo> parse(const std::string& text, bool strict_default);
-    /// For messages: "registry host/name:tag".
+    /// For messages: the reference or directory, as the user knows it.
     std::string name() const;
     /// Of `compression`, when none was asked for.
     int level() const;

@@ -12,11 +12,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "builder/cache/cache_options.h"
+#include "builder/export/blob_flights.h"
 #include "builder/image/image_documents.h"
 #include "builder/image/session.h"
 #include "builder/layers/layer_store.h"
@@ -31,6 +33,9 @@ struct BaseImage {
     std::string platform;  ///< as wanted
     image::ImageDocument manifest;
     image::ConfigDocument config;
+    store::Origin origin;  ///< where its blobs are
+    /// Its layers, when bytes are needed (force-compression); may be empty.
+    std::function<Result<layers::Snapshot>()> open;
 };
 
 /// What is known of a build.
@@ -40,12 +45,14 @@ struct BuiltCache {
     /// Of the results, of all platforms, bottom first: the layers of mode=min.
     std::vector<std::vector<codec::Digest>> results;
     std::vector<BaseImage> bases;
+    exporter::BlobFlights* flights = nullptr;  ///< shared with exports that run at the same time
 };
 
 struct ExportedCache {
     std::string name;         ///< "registry host/name:tag"
     codec::Digest digest;     ///< of the manifest or index
     bool unchanged = false;   ///< it was there already, as it is
+    bool failed = false;      ///< ignore_error: there is no cache, the last warning says why
     std::size_t records = 0;  ///< exported, with layers
     std::size_t metadata_only = 0;
     std::size_t dropped = 0;
@@ -68,10 +75,5 @@ struct ExportedCache {
 Result<ExportedCache> export_cache(const CacheTo& to, const BuiltCache& built,
                                    layers::LayerStore& store, image::Session& session,
                                    solve::Progress& progress);
-
-/// For BuiltImage::inline_cache of one platform's image: JSON of the records of `records`, layers
-/// by their places in `layer_ids`. "" when there is no record.
-std::string inline_cache(const std::vector<solve::StepRecord>& records,
-                         const std::vector<codec::Digest>& layer_ids);
 
 }  // namespace lazybuild::cache

@@ -33,7 +33,7 @@ TEST(CacheTo, a_bare_reference_is_a_registry) {
     EXPECT_EQ(parsed.backend, Backend::registry);
     EXPECT_EQ(parsed.reference, "host.example/app:cache");
     EXPECT_EQ(parsed.mode, Mode::min);
-    EXPECT_EQ(parsed.name(), "registry host.example/app:cache");
+    EXPECT_EQ(parsed.name(), "host.example/app:cache");
 }
 
 TEST(CacheTo, reads_all_common_attributes) {

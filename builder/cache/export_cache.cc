@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "builder/cache/export_cache.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "builder/cache/backend.h"
+#include "builder/cache/cache_config.h"
+#include "builder/cache/explanations.h"
+#include "builder/cache/record_list.h"
+#include "builder/export/base_blobs.h"
+#include "builder/export/layer_blobs.h"
+#include "builder/export/parallel.h"
+#include "builder/export/progress_task.h"
+#include "builder/image/work.h"
+
+namespace lazybuild::cache {
+namespace {
+
+/// Documents of bases, as registries are told of them: to be kept, and not to be looked into.
+constexpr std::string_view kDocumentType = "application/vnd.lazybuild.cache.document.v1+json";
+
+struct PlacedLayer {
+    Result<exporter::ImageLayer> layer;
+    BlobWay way = BlobWay::elsewhere;
+};
+
+class CacheExport {
+  public:
+    CacheExport(const CacheTo& to, const BuiltCache& built, layers::LayerStore& store,
+                image::Session& session, solve::Progress& progress)
+        : to_(to),
+          built_(built),
+          store_(store),
+          session_(session),
+          progress_(progress),
+          task_(progress, title(to)) {
+        exported_.name = to.name();
+    }
+
+    Result<ExportedCache> run();
+
+  private:
+    static std::string title(const CacheTo& to) {
+        return fmt::format("exporting cache to {} {}",
+                           to.backend == Backend::local ? "client directory" : "registry",
+                           to.name());
+    }
+    Result<void> write();
+    void choose_layers();
+    Result<void> put_layers();
+    Result<layers::LayerPointer> open(const codec::Digest& id);
+    Result<void> make_config();
+    void account(const solve::StepRecord& step);
+    Result<void> put_documents();
+    Result<void> commit();
+    Result<void> check();
+    void count_layers();
+
+    const CacheTo& to_;
+    const BuiltCache& built_;
+    layers::LayerStore& store_;
+    image::Session& session_;
+    solve::Progress& progress_;
+    exporter::ProgressTask task_;
+    ExportedCache exported_;
+    std::unique_ptr<CacheTarget> target_;
+
+    std::vector<codec::Digest> ids_;  ///< of layers that the mode asks for
+    std::map<codec::Digest, PlacedLayer> layers_;
+    RecordList records_;
+    LayerForest forest_;
+    CacheConfig config_;
+    std::string config_text_;
+    codec::Descriptor config_descriptor_;
+    std::vector<exporter::NamedDocument> documents_;
+    std::vector<codec::Descriptor> named_;  ///< by the manifest
+    std::size_t with_layers_ = 0;           ///< keys that are to have layers
+};
+
+void CacheExport::choose_layers() {
+    std::set<codec::Digest> chosen;
+    auto choose = [&](const std::vector<codec::Digest>& ids) {
+        for (const codec::Digest& id : ids) {
+            if (chosen.insert(id).second) {
+                ids_.push_back(id);
+            }
+        }
+    };
+    if (to_.mode == Mode::min) {
+        std::ranges::for_each(built_.results, choose);
+    } else {
+        for (const solve::StepRecord& step : built_.records) {
+            choose(step.layer_ids);
+        }
+    }
+}
+
+Result<layers::LayerPointer> CacheExport::open(const codec::Digest& id) {
+    TRY(layers::LayerPointer layer, store_.find(id));
+    for (const BaseImage& base : built_.bases) {
+        const auto ids = layers::image_layer_ids(*base.manifest.manifest);
+        if (layer != nullptr || !base.open || std::ranges::find(ids, id) == ids.end()) {
+            continue;
+        }
+        TRY(const layers::Snapshot snapshot, base.open());
+        const auto place = std::ranges::find_if(
+            snapshot.layers, [&id](const auto& each) { return each->id() == id; });
+        layer = place == snapshot.layers.end() ? nullptr : *place;
+    }
+    return layer;
+}
+
+// Layers go where they belong as soon as they are blobs; those that cannot are remembered.
+Result<void> CacheExport::put_layers() {
+    for (const BaseImage& base : built_.bases) {
+        CHECK_OK(exporter::remember_base(store_, base.manifest, base.config, base.origin));
+    }
+    exporter::LayerBlobs blobs{store_,
+                               session_,
+                               {.compression = to_.compression,
+                                .level = to_.level(),
+                                .force = to_.force_compression,
+                                .flights = built_.flights}};
+    std::vector<BlobWay> ways(ids_.size(), BlobWay::elsewhere);
+    std::atomic<std::size_t> done = 0;
+    auto ready = [&](std::size_t index, const exporter::ImageLayer& layer) -> Result<void> {
+        TRY(ways[index], target_->put(layer));
+        task_.step("writing layers", ++done, ids_.size());
+        return {};
+    };
+    TRY(auto layers, blobs.each(ids_, [this](const codec::Digest& id) { return open(id); }, ready));
+    for (std::size_t i = 0; i < ids_.size(); ++i) {
+        layers_.emplace(ids_[i], PlacedLayer{.layer = std::move(layers[i]), .way = ways[i]});
+    }
+    return {};
+}
+
+// How a step ends: with its layers, without them because the mode has none, or because it lost one.
+void CacheExport::account(const solve::StepRecord& step) {
+    std::vector<const exporter::ImageLayer*> file_system;
+    for (const codec::Digest& id : step.layer_ids) {
+        const auto placed = layers_.find(id);
+        if (placed == layers_.end()) {
+            ++exported_.metadata_only;
+            records_.add(step, std::nullopt);
+            return;
+        }
+        if (!placed->second.layer) {
+            ++exported_.dropped;
+            exported_.warnings.push_back(fmt::format("\"{}\" is without its layers: {}", step.text,
+                                                     placed->second.layer.error().message));
+            records_.add(step, std::nullopt);
+            return;
+        }
+        file_system.push_back(&*placed->second.layer);
+    }
+    ++exported_.records;
+    records_.add(step, forest_.add(file_system));
+}
+
+Result<void> CacheExport::make_config() {
+    std::set<codec::Digest> known;
+    for (const solve::StepRecord& step : built_.records) {
+        if (known.insert(step.keys.front().key).second) {
+            account(step);
+        }  // else the same step of another platform
+    }
+    config_.ours = true;
+    config_.mode = to_.mode == Mode::min ? "min" : "max";
+    config_.records = records_.take();
+    config_.layers = forest_.take();
+    for (const BaseImage& base : built_.bases) {
+        CacheImage image{.name = base.name, .platform = base.platform};
+        image.manifest = image::describe(base.manifest.descriptor.media_type, base.manifest.bytes);
+        image.config =
+            image::describe(base.manifest.manifest->config.media_type, base.config.bytes);
+        documents_.push_back({.descriptor = image.manifest, .bytes = base.manifest.bytes});
+        documents_.push_back({.descriptor = image.config, .bytes = base.config.bytes});
+        config_.images.push_back(std::move(image));
+    }
+    for (exporter::NamedDocument& document : documents_) {
+        document.descriptor.media_type = kDocumentType;
+    }
+    documents_.push_back(write_explanations(built_.records));
+    config_.explain = documents_.back().descriptor;
+    with_layers_ = static_cast<std::size_t>(std::ranges::count_if(
+        config_.records, [](const CacheRecord& record) { return record.layer.has_value(); }));
+    config_text_ = config_.serialize();
+    if (config_text_.size() > kConfigBytesMax) {
+        return fail(over_limit(fmt::format("its index has {} bytes, more than the {} that are read",
+                                           config_text_.size(), kConfigBytesMax)));
+    }
+    config_descriptor_ = image::describe(kConfigType, as_bytes(config_text_));
+    return {};
+}
+
+// The blobs that the manifest names, and how layers came to be there.
+void CacheExport::count_layers() {
+    std::set<codec::Digest> named;
+    for (const CacheLayer& used : config_.layers) {
+        named.insert(used.blob.digest);
+    }
+    std::map<codec::Digest, codec::Descriptor> sorted;
+    std::set<codec::Digest> counted;
+    for (const auto& [id, placed] : layers_) {
+        if (!placed.layer || !named.contains(placed.layer->descriptor.digest) ||
+            !counted.insert(placed.layer->descriptor.digest).second) {
+            continue;  // accounted for already: its records were dropped, or share it
+        }
+        const codec::Descriptor& blob = placed.layer->descriptor;
+        ++exported_.layers;
+        switch (placed.way) {
+            case BlobWay::present: break;
+            case BlobWay::mounted: ++exported_.mounted; break;
+            case BlobWay::uploaded:
+                ++exported_.uploaded;
+                exported_.uploaded_bytes += blob.size_bytes;
+                break;
+            case BlobWay::elsewhere: ++exported_.elsewhere; continue;
+        }
+        codec::Descriptor written = blob;
+        written.annotations["containerd.io/uncompressed"] = placed.layer->diff_id.text();
+        sorted.emplace(blob.digest, std::move(written));
+    }
+    for (const exporter::NamedDocument& document : documents_) {
+        sorted.emplace(document.descriptor.digest, document.descriptor);
+    }
+    for (auto& [digest, blob] : sorted) {
+        named_.push_back(std::move(blob));
+    }
+}
+
+Result<void> CacheExport::put_documents() {
+    exporter::NamedDocument config;
+    config.descriptor = config_descriptor_;
+    config.bytes.assign(as_bytes(config_text_).begin(), as_bytes(config_text_).end());
+    documents_.push_back(std::move(config));
+    auto one = [this](std::size_t i) { return target_->put_bytes(documents_[i]); };
+    return exporter::run_parallel(documents_.size(), exporter::parallel_threads(session_), one);
+}
+
+Result<void> CacheExport::commit() {
+    CHECK_OK(session_.check_interrupt());
+    task_.step("writing cache manifest", 0, 1);
+    TRY(const Committed committed, target_->commit(config_descriptor_, named_));
+    exported_.digest = committed.root;
+    exported_.unchanged = committed.unchanged;
+    task_.step("writing cache manifest " + committed.root.text(), 1, 1);
+    return committed.unchanged ? Result<void>{} : check();
+}
+
+// What others will read is read, and compared with what was meant.
+Result<void> CacheExport::check() {
+    TRY(const Bytes bytes,
+        session_.wait_for(image::read_blob(session_, *target_->blobs(), config_descriptor_,
+                                           kConfigBytesMax, session_.wait())));
+    TRY(const CacheConfig read, CacheConfig::parse(bytes));
+    const auto with_layers = static_cast<std::size_t>(std::ranges::count_if(
+        read.records, [](const CacheRecord& record) { return record.layer.has_value(); }));
+    if (read.records.size() != config_.records.size() || with_layers != with_layers_) {
+        return fail(corrupt(
+            fmt::format("what was read back has {} records, {} with layers; {} and {} were written",
+                        read.records.size(), with_layers, config_.records.size(), with_layers_)));
+    }
+    std::map<codec::Digest, const codec::Descriptor*> to_look_for;
+    for (const auto& [id, placed] : layers_) {
+        const bool moved = placed.way == BlobWay::uploaded || placed.way == BlobWay::mounted;
+        if (placed.layer && moved) {
+            to_look_for.emplace(placed.layer->descriptor.digest, &placed.layer->descriptor);
+        }
+    }
+    std::vector<const codec::Descriptor*> blobs;
+    for (const auto& [digest, blob] : to_look_for) {
+        blobs.push_back(blob);
+    }
+    auto one = [&](std::size_t i) -> Result<void> {
+        TRY(const bool there, target_->has(*blobs[i]));
+        if (!there) {
+            return fail(
+                corrupt(fmt::format("{} was written, and is not there", blobs[i]->digest.text())));
+        }
+        return {};
+    };
+    return exporter::run_parallel(blobs.size(), exporter::parallel_threads(session_), one);
+}
+
+Result<void> CacheExport::write() {
+    TRY(target_, open_target(to_, store_, session_));
+    CHECK_OK(target_->look());
+    choose_layers();
+    CHECK_OK(put_layers());
+    CHECK_OK(make_config());
+    count_layers();
+    CHECK_OK(put_documents());
+    CHECK_OK(commit());
+    if (exported_.dropped > 0 && to_.strict) {
+        return fail(corrupt(fmt::format(
+            "{} of {} records had to be dropped, and strict=true: {}", exported_.dropped,
+            exported_.records + exported_.metadata_only + exported_.dropped,
+            exported_.warnings.front())));
+    }
+    return {};
+}
+
+Result<ExportedCache> CacheExport::run() {
+    Result<void> written = write();
+    if (!written) {
+        written = fail(std::move(written).error().context("cache " + exported_.name));
+    }
+    const bool give_up = !written && written.error().code != std::errc::operation_canceled;
+    if (give_up && to_.ignore_error) {
+        exported_.warnings.push_back(written.error().message);
+        written = {};
+        exported_.failed = true;
+    }
+    task_.close(written);
+    for (const std::string& warning : exported_.warnings) {
+        progress_.warn(exported_.failed && &warning == &exported_.warnings.back()
+                           ? warning
+                           : fmt::format("cache {}: {}", exported_.name, warning));
+    }
+    if (!written) {
+        return fail(std::move(written).error());
+    }
+    return std::move(exported_);
+}
+
+}  // namespace
+
+std::string ExportedCache::summary(Mode mode) const {
+    std::string text = fmt::format("cache {}: {} records exported, {} metadata only", name, records,
+                                   metadata_only);
+    if (metadata_only > 0 && mode == Mode::min) {
+        text += " (mode=min)";
+    }
+    text += fmt::format(", {} dropped; {} layers, {} uploaded ({}), {} mounted", dropped, layers,
+                        uploaded, image::size_text(uploaded_bytes), mounted);
+    if (elsewhere > 0) {
+        text += fmt::format(", {} of bases left in their registries", elsewhere);
+    }
+    if (unchanged) {
+        text += "; unchanged";
+    }
+    return text;
+}
+
+Result<ExportedCache> export_cache(const CacheTo& to, const BuiltCache& built,
+                                   layers::LayerStore& store, image::Session& session,
+                                   solve::Progress& progress) {
+    return CacheExport{to, built, store, session, progress}.run();
+}
+
+}  // namespace lazybuild::cache

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "builder/cache/import_cache.h"
+
+#include <gtest/gtest.h>
+
+#include "builder/cache/cache_config.h"
+#include "builder/cache/container.h"
+#include "builder/cache/inline_cache.h"
+#include "builder/export/base_blobs.h"
+#include "tests/support/docker_registry.h"
+#include "tests/unit/cache/cache_fixture.h"
+
+namespace lazybuild::cache {
+namespace {
+
+using test::CacheFixture;
+using test::FakeStore;
+
+bool says(const std::string& text, std::string_view words) {
+    return text.find(words) != std::string::npos;
+}
+
+class ImportCacheTest : public CacheFixture {
+  protected:
+    ImportCacheTest() : fresh_(directory_ / "fresh") {}
+    template <class Look>
+    void import(const std::vector<std::string>& texts, Look look) {
+        with_imports(texts, fresh_, look);
+    }
+    std::string cache(const std::string& more = "mode=max") {
+        export_to("type=local," + more + ",dest=" + local("cache"), built());
+        return "type=local,src=" + local("cache");
+    }
+    /// A layout whose only image is a cache with this config.
+    std::string hand_made(const std::string& config) {
+        const cli::TestLayout layout{directory_, "made"};
+        const cli::TestBlob blob = layout.add(config);
+        cli::TestBlob manifest = layout.add(
+            fmt::format(R"({{"schemaVersion":2,"mediaType":"{}","config":{},"layers":[]}})",
+                        codec::media_type::kOciManifest, blob.json(kConfigType)));
+        manifest.media_type = codec::media_type::kOciManifest;
+        layout.write_index({{manifest.entry(), "latest"}});
+        return "type=local,src=" + layout.path();
+    }
+
+    FakeStore fresh_;
+};
+
+TEST_F(ImportCacheTest, finds_what_was_exported_by_all_its_keys) {
+    import({cache()}, [&](Imports& imports) {
+        const auto by_name = imports.find(copy_.keys[0].key);
+        ASSERT_TRUE(by_name) << progress_.log;
+        EXPECT_EQ(by_name->record.layer, copy_.layer);
+        EXPECT_EQ(by_name->record.content_key, copy_.keys[1].key);
+        EXPECT_EQ(by_name->cache, local("cache"));
+        EXPECT_EQ(by_name->no_layer, "");
+        EXPECT_EQ(by_name->record.inputs, std::vector{tool_.keys[0].key});
+        EXPECT_EQ(imports.find(copy_.keys[1].key)->record.layer, copy_.layer);
+        EXPECT_FALSE(imports.find(test::digest_of("another key")));
+    });
+    const auto blobs = fresh_.blobs(tool_.layer);
+    ASSERT_EQ(blobs->size(), 1U);
+    EXPECT_TRUE(blobs->front().imported);
+    EXPECT_EQ(blobs->front().compression, layers::Compression::estargz);
+    EXPECT_TRUE(
+        blobs->front().descriptor.annotations.contains("containerd.io/snapshot/stargz/toc.digest"));
+    EXPECT_FALSE(fresh_.origins(base_layer_.blob.digest)->empty());
+}
+
+TEST_F(ImportCacheTest, says_why_a_record_has_no_layer) {
+    import({cache("mode=min")}, [&](Imports& imports) {
+        const auto found = imports.find(tool_.keys[0].key);
+        ASSERT_TRUE(found);
+        EXPECT_EQ(found->record.layer, tool_.layer);  // steps above it are found all the same
+        EXPECT_TRUE(says(found->no_layer, "exported with mode=min"));
+        EXPECT_EQ(imports.find(last_.keys[0].key)->no_layer, "");
+    });
+}
+
+TEST_F(ImportCacheTest, explains_from_a_blob_of_its_own) {
+    import({cache()}, [&](Imports& imports) {
+        const auto alike = imports.similar(copy_.text, 10);
+        ASSERT_EQ(alike.size(), 2U);  // its two keys
+        EXPECT_EQ(alike[0].record.files, copy_.files);
+        EXPECT_EQ(alike[0].record.layer, copy_.layer);
+        const auto children = imports.children(solve::chain_id(copy_.layer_ids), 10);
+        ASSERT_EQ(children.size(), 1U);
+        EXPECT_EQ(children[0].record.text, "RUN tool");
+        EXPECT_EQ(children[0].record.definition, last_.keys[0].definition);
+        EXPECT_EQ(imports.similar(copy_.text, 1).size(), 1U);
+    });
+}
+
+TEST_F(ImportCacheTest, knows_the_bases) {
+    import({cache()}, [&](Imports& imports) {
+        const auto image = imports.find_image(base_.name, base_.platform);
+        ASSERT_TRUE(image) << progress_.log;
+        EXPECT_EQ(image->manifest.bytes, base_.manifest.bytes);
+        EXPECT_EQ(image->manifest.descriptor.digest, base_.manifest.descriptor.digest);
+        EXPECT_EQ(image->config.config.diff_ids, base_.config.config.diff_ids);
+        EXPECT_FALSE(imports.find_image(base_.name, "linux/arm64"));
+        EXPECT_FALSE(imports.find_image("other", base_.platform));
+    });
+}
+
+TEST_F(ImportCacheTest, an_imported_cache_is_exported_without_its_layers_being_opened) {
+    const std::string where = cache();
+    const codec::Digest before =
+        export_to("type=local,mode=max,dest=" + local("cache"), built()).digest;
+    store_.known.clear();
+    import({where}, [&](Imports& imports) {
+        EXPECT_TRUE(imports.find(tool_.keys[0].key));
+        const auto exported = export_cache(to("type=local,mode=max,dest=" + local("again")),
+                                           built(), fresh_, *session_, progress_);
+        ASSERT_TRUE(exported) << exported.error().message;
+        EXPECT_EQ(exported->dropped, 0U);
+        EXPECT_EQ(exported->digest, before);
+    });
+}
+
+TEST_F(ImportCacheTest, of_several_caches_one_with_the_layer_wins) {
+    export_to("type=local,mode=min,dest=" + local("min"), built());
+    const std::string max = cache();
+    import({"type=local,src=" + local("nothing"), "type=local,src=" + local("min"), max},
+           [&](Imports& imports) {
+               EXPECT_EQ(imports.find(tool_.keys[0].key)->cache, local("cache"));
+               EXPECT_EQ(imports.find(last_.keys[0].key)->cache, local("min"));
+           });
+    EXPECT_TRUE(
+        says(progress_.log, "failed to configure local cache importer: " + local("nothing")))
+        << progress_.log;
+}
+
+TEST_F(ImportCacheTest, what_is_not_there_or_damaged_is_a_warning) {
+    const std::string where = cache();
+    directory_.run("for f in cache/blobs/sha256/*; do echo x > $f; done");
+    import({where, "127.0.0.1:1/app:cache"},
+           [&](Imports& imports) { EXPECT_FALSE(imports.find(tool_.keys[0].key)); });
+    EXPECT_TRUE(says(progress_.log, "cache importer: " + local("cache"))) << progress_.log;
+    EXPECT_TRUE(says(progress_.log,
+                     "failed to configure registry cache importer: "
+                     "127.0.0.1:1/app:cache"))
+        << progress_.log;
+}
+
+TEST_F(ImportCacheTest, says_that_keys_of_buildkit_are_not_ours) {
+    const std::string digest = test::digest_of("x").text();
+    import({hand_made(R"({"records":[{"digest":")" + digest + R"("}]})")},
+           [&](Imports& imports) { EXPECT_FALSE(imports.find(test::digest_of("x"))); });
+    EXPECT_TRUE(says(progress_.log,
+                     "written by BuildKit: its keys are not ours; nothing of it "
+                     "can be used"))
+        << progress_.log;
+}
+
+TEST_F(ImportCacheTest, says_that_records_name_blobs_that_are_not_there) {
+    CacheConfig config;
+    config.ours = true;
+    config.layers.resize(1);
+    config.layers[0].blob.digest = test::digest_of("blob");
+    config.records.push_back({.key = tool_.keys[0].key,
+                              .inputs = {},
+                              .layer = 0,
+                              .ours = true,
+                              .id = tool_.layer,
+                              .content = {}});
+    import({hand_made(config.serialize())},
+           [&](Imports& imports) { imports.find(tool_.keys[0].key); });
+    EXPECT_TRUE(says(progress_.log, "1 of its records name blobs")) << progress_.log;
+    EXPECT_TRUE(fresh_.blobs(tool_.layer)->empty());
+}
+
+TEST_F(ImportCacheTest, finds_the_cache_in_an_image) {
+    LAZYBUILD_START_REGISTRY(registry);
+    EXPECT_TRUE(exporter::remember_base(store_, base_.manifest, base_.config, base_.origin));
+    exporter::BuiltImage image = exporter::test::make_image({});
+    image.layer_ids = last_.layer_ids;
+    image.settings.history.resize(image.layer_ids.size(), {.created_by = "x"});
+    image.open = [this] {
+        return layers::Snapshot{{store_.known[copy_.layer], store_.known[last_.layer]}};
+    };
+    image.inline_cache = inline_cache({tool_, copy_, last_}, image.layer_ids);
+    const std::string ref = registry->host() + "/app:1";
+    const auto first = exported("type=registry,name=" + ref, {image});
+    EXPECT_EQ(exported("type=registry,name=" + ref, {image}).root.digest, first.root.digest);
+    import({ref}, [&](Imports& imports) {
+        const auto found = imports.find(last_.keys[0].key);
+        ASSERT_TRUE(found) << progress_.log;
+        EXPECT_EQ(found->record.layer, last_.layer);
+        EXPECT_EQ(found->no_layer, "");
+        EXPECT_TRUE(says(imports.find(tool_.keys[0].key)->no_layer, "is inline"));
+    });
+    const auto blobs = fresh_.blobs(last_.layer);
+    ASSERT_EQ(blobs->size(), 1U);
+    EXPECT_EQ(blobs->front().compression, layers::Compression::estargz);
+}
+
+TEST_F(ImportCacheTest, an_image_without_a_cache_is_said_to_be_one) {
+    import({"type=local,src=" + directory_ / "base" + ",tag=1"},
+           [&](Imports& imports) { EXPECT_FALSE(imports.find(tool_.keys[0].key)); });
+    EXPECT_TRUE(says(progress_.log, "an image without an inline cache")) << progress_.log;
+}
+
+}  // namespace
+}  // namespace lazybuild::cache
