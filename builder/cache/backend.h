@@ -57,9 +57,9 @@ struct Committed {
 class CacheTarget {
   public:
     virtual ~CacheTarget() = default;
-    /// What is there now: blobs that it names are not asked for again. Called first, once. Errors:
-    /// those of CacheSource::find.
-    virtual Result<void> look() = 0;
+    /// What is there now: blobs that it names are not asked for again. Called first, once. The
+    /// answer is its cacheconfig. Errors: those of CacheSource::find.
+    virtual Result<std::optional<codec::Descriptor>> look() = 0;
     /// Its blobs, also those that are put.
     virtual std::shared_ptr<image::ImageSource> blobs() = 0;
     /// Puts a layer there by the cheapest way there is. Errors: naming blob and place.

@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -25,6 +24,9 @@ Json step_json(const codec::Digest& key, std::string_view definition,
     Json json = Json::object();
     json["key"] = key.text();
     json["text"] = step.text;
+    if (step.base) {
+        json["base"] = step.base->text();
+    }
     if (!definition.empty()) {
         json["definition"] = definition;
     }
@@ -48,39 +50,13 @@ Result<solve::Record> read_record(const JsonPlace& place) {
     if (record.files.size() > solve::kRecordFilesMax) {
         record.files.resize(solve::kRecordFilesMax);
     }
-    record.base = base_in(record.definition);
+    if (const auto base = place.find("base")) {
+        TRY(record.base, base->digest());
+    }
     return record;
 }
 
 }  // namespace
-
-std::optional<codec::Digest> base_in(std::string_view definition) {
-    constexpr std::string_view kName = "base ";
-    // "lazybuild key 1 <bytes of the step's own text>": what inputs are comes after it.
-    const std::size_t line_end = definition.find('\n');
-    if (line_end == std::string_view::npos) {
-        return std::nullopt;
-    }
-    const std::string_view head = definition.substr(0, line_end);
-    const std::string_view count = head.substr(head.rfind(' ') + 1);
-    std::size_t own_bytes = 0;
-    const auto [end, failure] =
-        std::from_chars(count.data(), count.data() + count.size(), own_bytes);
-    std::string_view inputs = definition.substr(line_end + 1);
-    if (failure != std::errc{} || own_bytes > inputs.size()) {
-        return std::nullopt;
-    }
-    inputs.remove_prefix(own_bytes);
-    while (!inputs.empty()) {
-        const std::string_view line = inputs.substr(0, inputs.find('\n'));
-        if (line.starts_with(kName)) {
-            const auto base = codec::Digest::parse(line.substr(kName.size()));
-            return base ? std::optional{*base} : std::nullopt;
-        }
-        inputs.remove_prefix(std::min(line.size() + 1, inputs.size()));
-    }
-    return std::nullopt;
-}
 
 exporter::NamedDocument write_explanations(const std::vector<solve::StepRecord>& steps) {
     constexpr int kLevel = 9;
@@ -102,7 +78,7 @@ exporter::NamedDocument write_explanations(const std::vector<solve::StepRecord>&
     return document;
 }
 
-Result<std::vector<solve::Record>> read_explanations(ByteView blob) {
+Result<Explanations> read_explanations(ByteView blob) {
     codec::ZstdStream stream{kExplanationsTextMax};
     MemorySink sink;
     CHECK_OK(stream.push(blob, sink));
@@ -115,10 +91,10 @@ Result<std::vector<solve::Record>> read_explanations(ByteView blob) {
         return fail(over_limit(fmt::format("explanations: {} records, more than {}", places.size(),
                                            kConfigRecordsMax)));
     }
-    std::vector<solve::Record> records;
+    Explanations records;
     for (const JsonPlace& place : places) {
-        TRY(solve::Record record, read_record(place));
-        records.push_back(std::move(record));
+        TRY(const solve::Record record, read_record(place));
+        records.try_emplace(record.key, record);
     }
     return records;
 }

@@ -5,8 +5,8 @@
 // Threads: any.
 #pragma once
 
-#include <optional>
-#include <string>
+#include <map>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -25,11 +25,9 @@ inline constexpr std::size_t kExplanationsTextMax = 256 << 20;  ///< unpacked
 /// Equal steps give equal bytes, in whatever order they are.
 exporter::NamedDocument write_explanations(const std::vector<solve::StepRecord>& steps);
 
-/// One record for each key, with base, text, definition, files, input_names; layer and inputs are
-/// not in it. Errors: bad_message; over_limit.
-Result<std::vector<solve::Record>> read_explanations(ByteView blob);
-
-/// Names the file system that a key's step works on, as its text says; nullopt: none.
-std::optional<codec::Digest> base_in(std::string_view definition);
+/// By key: base, text, definition, files, input_names; layer and inputs are not in it.
+using Explanations = std::map<codec::Digest, solve::Record>;
+/// Errors: bad_message; over_limit.
+Result<Explanations> read_explanations(ByteView blob);
 
 }  // namespace lazybuild::cache

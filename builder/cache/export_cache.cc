@@ -56,7 +56,11 @@ class CacheExport {
     void choose_layers();
     Result<void> put_layers();
     Result<layers::LayerPointer> open(const codec::Digest& id);
+    void list_steps();
     Result<void> make_config();
+    void serialize();
+    Result<bool> take_present_explanations();
+    bool complete_steps();
     void account(const solve::StepRecord& step);
     Result<void> put_documents();
     Result<void> commit();
@@ -72,7 +76,9 @@ class CacheExport {
     ExportedCache exported_;
     std::unique_ptr<CacheTarget> target_;
 
-    std::vector<codec::Digest> ids_;  ///< of layers that the mode asks for
+    std::vector<solve::StepRecord> steps_;      ///< each once
+    std::optional<codec::Descriptor> present_;  ///< the config of what is there
+    std::vector<codec::Digest> ids_;            ///< of layers that the mode asks for
     std::map<codec::Digest, PlacedLayer> layers_;
     RecordList records_;
     LayerForest forest_;
@@ -96,7 +102,7 @@ void CacheExport::choose_layers() {
     if (to_.mode == Mode::min) {
         std::ranges::for_each(built_.results, choose);
     } else {
-        for (const solve::StepRecord& step : built_.records) {
+        for (const solve::StepRecord& step : steps_) {
             choose(step.layer_ids);
         }
     }
@@ -166,11 +172,8 @@ void CacheExport::account(const solve::StepRecord& step) {
 }
 
 Result<void> CacheExport::make_config() {
-    std::set<codec::Digest> known;
-    for (const solve::StepRecord& step : built_.records) {
-        if (known.insert(step.keys.front().key).second) {
-            account(step);
-        }  // else the same step of another platform
+    for (const solve::StepRecord& step : steps_) {
+        account(step);
     }
     config_.ours = true;
     config_.mode = to_.mode == Mode::min ? "min" : "max";
@@ -188,17 +191,102 @@ Result<void> CacheExport::make_config() {
     for (exporter::NamedDocument& document : documents_) {
         document.descriptor.media_type = kDocumentType;
     }
-    documents_.push_back(write_explanations(built_.records));
-    config_.explain = documents_.back().descriptor;
     with_layers_ = static_cast<std::size_t>(std::ranges::count_if(
         config_.records, [](const CacheRecord& record) { return record.layer.has_value(); }));
-    config_text_ = config_.serialize();
+    exporter::NamedDocument explanations = write_explanations(steps_);
+    config_.explain = explanations.descriptor;
+    serialize();
+    // A step that was found in a cache is not explained by itself. When all else is as it is there,
+    // that explains it as well; else what is known of it is fetched.
+    if (present_ && present_->digest != config_descriptor_.digest) {
+        TRY(const bool taken, take_present_explanations());
+        if (taken) {
+            return {};
+        }
+    }
+    if (complete_steps()) {
+        explanations = write_explanations(steps_);
+        config_.explain = explanations.descriptor;
+        serialize();
+    }
+    documents_.push_back(std::move(explanations));
     if (config_text_.size() > kConfigBytesMax) {
         return fail(over_limit(fmt::format("its index has {} bytes, more than the {} that are read",
                                            config_text_.size(), kConfigBytesMax)));
     }
-    config_descriptor_ = image::describe(kConfigType, as_bytes(config_text_));
     return {};
+}
+
+void CacheExport::serialize() {
+    config_text_ = config_.serialize();
+    config_descriptor_ = image::describe(kConfigType, as_bytes(config_text_));
+}
+
+bool is_explained(const solve::StepRecord& step) {
+    return step.resolution != solve::Resolution::imported ||
+           std::ranges::none_of(step.keys,
+                                [](const solve::StepKey& key) { return key.definition.empty(); });
+}
+
+// Whether the present cache says what this one does, and explains what this one cannot.
+Result<bool> CacheExport::take_present_explanations() {
+    if (std::ranges::all_of(steps_, is_explained)) {
+        return false;
+    }
+    auto text = session_.wait_for(
+        image::read_blob(session_, *target_->blobs(), *present_, kConfigBytesMax, session_.wait()));
+    if (!text) {
+        return text.error().code == std::errc::operation_canceled
+                   ? Result<bool>{fail(std::move(text).error())}
+                   : false;  // it is replaced by what can be read
+    }
+    const auto present = CacheConfig::parse(*text);
+    if (!present || !present->explain) {
+        return false;
+    }
+    const std::optional<codec::Descriptor> own = std::exchange(config_.explain, present->explain);
+    serialize();
+    if (config_descriptor_.digest == present_->digest) {
+        documents_.push_back({.descriptor = *present->explain, .bytes = {}});
+        return true;
+    }
+    config_.explain = own;
+    serialize();
+    return false;
+}
+
+// From the caches in which steps were found. Whether there was anything to add.
+bool CacheExport::complete_steps() {
+    bool added = false;
+    for (solve::StepRecord& step : steps_) {
+        if (is_explained(step) || built_.imports == nullptr) {
+            continue;  // what nobody knows is left out of the explanations, and of nothing else
+        }
+        for (solve::StepKey& key : step.keys) {
+            const auto known = built_.imports->explanation(key.key);
+            if (!known) {
+                continue;
+            }
+            key.definition = key.definition.empty() ? known->definition : key.definition;
+            step.files = step.files.empty() ? known->files : std::move(step.files);
+            added = true;
+        }
+    }
+    return added;
+}
+
+// Steps that several platforms have come once.
+void CacheExport::list_steps() {
+    std::set<codec::Digest> known;
+    for (const solve::StepRecord& step : built_.records) {
+        if (step.keys.empty()) {
+            ++exported_.dropped;
+            exported_.warnings.push_back(
+                fmt::format("\"{}\" is left out: nothing proves its key", step.text));
+        } else if (known.insert(step.keys.front().key).second) {
+            steps_.push_back(step);
+        }
+    }
 }
 
 // The blobs that the manifest names, and how layers came to be there.
@@ -242,7 +330,10 @@ Result<void> CacheExport::put_documents() {
     config.descriptor = config_descriptor_;
     config.bytes.assign(as_bytes(config_text_).begin(), as_bytes(config_text_).end());
     documents_.push_back(std::move(config));
-    auto one = [this](std::size_t i) { return target_->put_bytes(documents_[i]); };
+    auto one = [this](std::size_t i) -> Result<void> {
+        // Without bytes: explanations that the present cache names.
+        return documents_[i].bytes.empty() ? Result<void>{} : target_->put_bytes(documents_[i]);
+    };
     return exporter::run_parallel(documents_.size(), exporter::parallel_threads(session_), one);
 }
 
@@ -293,7 +384,8 @@ Result<void> CacheExport::check() {
 
 Result<void> CacheExport::write() {
     TRY(target_, open_target(to_, store_, session_));
-    CHECK_OK(target_->look());
+    TRY(present_, target_->look());
+    list_steps();
     choose_layers();
     CHECK_OK(put_layers());
     CHECK_OK(make_config());
@@ -319,6 +411,9 @@ Result<ExportedCache> CacheExport::run() {
         exported_.warnings.push_back(written.error().message);
         written = {};
         exported_.failed = true;
+    }
+    if (written && !exported_.failed) {
+        task_.step(exported_.summary(to_.mode), 1, 1);
     }
     task_.close(written);
     for (const std::string& warning : exported_.warnings) {

@@ -18,6 +18,7 @@
 
 #include "base/result.h"
 #include "builder/cache/cache_options.h"
+#include "builder/cache/import_cache.h"
 #include "builder/export/blob_flights.h"
 #include "builder/image/image_documents.h"
 #include "builder/image/session.h"
@@ -45,6 +46,8 @@ struct BuiltCache {
     /// Of the results, of all platforms, bottom first: the layers of mode=min.
     std::vector<std::vector<codec::Digest>> results;
     std::vector<BaseImage> bases;
+    /// That steps were found in, and that know what explains them; nullptr: none.
+    Imports* imports = nullptr;
     exporter::BlobFlights* flights = nullptr;  ///< shared with exports that run at the same time
 };
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "builder/cache/backend.h"
+#include "builder/cache/explanations.h"
 #include "builder/cache/imported_cache.h"
 #include "builder/export/progress_task.h"
 
@@ -31,6 +32,7 @@ class BackgroundImports final : public Imports {
                                                std::size_t count_max) override;
     std::vector<solve::ImportedRecord> children(const codec::Digest& base,
                                                 std::size_t count_max) override;
+    std::optional<solve::Record> explanation(const codec::Digest& key) override;
     std::optional<Image> find_image(const std::string& name, const std::string& platform) override;
 
   private:
@@ -42,6 +44,8 @@ class BackgroundImports final : public Imports {
     std::vector<Cache> caches();
     std::vector<solve::ImportedRecord> explained(
         std::size_t count_max, const std::function<bool(const solve::Record&)>& wanted);
+    /// nullptr: they cannot be read.
+    const Explanations* explanations_of(ImportedCache& cache);
     void warn_once(const std::string& message);
 
     layers::LayerStore& store_;
@@ -131,19 +135,27 @@ std::optional<solve::ImportedRecord> BackgroundImports::find(const codec::Digest
     return without_layer;
 }
 
+const Explanations* BackgroundImports::explanations_of(ImportedCache& cache) {
+    const auto explanations = cache.explanations();
+    if (explanations) {
+        return *explanations;
+    }
+    if (explanations.error().code != std::errc::operation_canceled) {
+        warn_once(fmt::format("cache {}: what would explain misses cannot be read: {}",
+                              cache.name(), explanations.error().message));
+    }
+    return nullptr;
+}
+
 std::vector<solve::ImportedRecord> BackgroundImports::explained(
     std::size_t count_max, const std::function<bool(const solve::Record&)>& wanted) {
     std::vector<solve::ImportedRecord> found;
     for (const Cache& cache : caches()) {
-        const auto explanations = cache->explanations();
-        if (!explanations) {
-            if (explanations.error().code != std::errc::operation_canceled) {
-                warn_once(fmt::format("cache {}: what would explain misses cannot be read: {}",
-                                      cache->name(), explanations.error().message));
-            }
-            continue;
+        const Explanations* const explanations = explanations_of(*cache);
+        if (explanations == nullptr) {
+            continue;  // said once
         }
-        for (const solve::Record& record : **explanations) {
+        for (const auto& [key, record] : *explanations) {
             if (found.size() < count_max && wanted(record)) {
                 found.push_back(cache->complete(record));
             }
@@ -162,6 +174,19 @@ std::vector<solve::ImportedRecord> BackgroundImports::children(const codec::Dige
                                                                std::size_t count_max) {
     return explained(count_max,
                      [&base](const solve::Record& record) { return record.base == base; });
+}
+
+std::optional<solve::Record> BackgroundImports::explanation(const codec::Digest& key) {
+    for (const Cache& cache : caches()) {
+        const Explanations* const explanations = explanations_of(*cache);
+        if (explanations == nullptr) {
+            continue;  // said once
+        }
+        if (const auto found = explanations->find(key); found != explanations->end()) {
+            return found->second;
+        }
+    }
+    return std::nullopt;
 }
 
 std::optional<Imports::Image> BackgroundImports::find_image(const std::string& name,

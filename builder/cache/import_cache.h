@@ -34,6 +34,10 @@ class Imports : public solve::ImportedRecords {
     /// Waits for what is being read.
     ~Imports() override = default;
 
+    /// What a key's miss would be explained with: text, definition, files. May fetch. nullopt: no
+    /// cache knows.
+    virtual std::optional<solve::Record> explanation(const codec::Digest& key) = 0;
+
     /// A base whose documents a cache has. `source` has its blobs, or knows where they are.
     struct Image {
         image::ImageDocument manifest;

@@ -206,11 +206,11 @@ std::optional<solve::ImportedRecord> ImportedCache::find(const codec::Digest& ke
     return found;
 }
 
-Result<const std::vector<solve::Record>*> ImportedCache::explanations() {
+Result<const Explanations*> ImportedCache::explanations() {
     const std::lock_guard lock(mutex_);
     if (!explanations_) {
-        auto fetch = [this]() -> Result<std::vector<solve::Record>> {
-            std::vector<solve::Record> all;
+        auto fetch = [this]() -> Result<Explanations> {
+            Explanations all;
             for (const CacheConfig& config : configs_) {
                 if (!config.explain) {
                     continue;  // an inline cache has no room for them
@@ -218,9 +218,8 @@ Result<const std::vector<solve::Record>*> ImportedCache::explanations() {
                 TRY(const Bytes blob,
                     session_.wait_for(image::read_blob(session_, *blobs_, *config.explain,
                                                        kExplanationsBytesMax, session_.wait())));
-                TRY(auto records, read_explanations(blob));
-                all.insert(all.end(), std::make_move_iterator(records.begin()),
-                           std::make_move_iterator(records.end()));
+                TRY(Explanations records, read_explanations(blob));
+                all.merge(records);
             }
             return all;
         };

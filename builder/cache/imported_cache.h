@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "builder/cache/backend.h"
 #include "builder/cache/cache_config.h"
+#include "builder/cache/explanations.h"
 #include "builder/image/session.h"
 #include "builder/layers/layer_store.h"
 #include "builder/solve/imported_records.h"
@@ -37,7 +38,7 @@ class ImportedCache {
 
     std::optional<solve::ImportedRecord> find(const codec::Digest& key) const;
     /// Fetches the explanations, the first time. Errors: also those of that time.
-    Result<const std::vector<solve::Record>*> explanations();
+    Result<const Explanations*> explanations();
     /// With what find() knows of it.
     solve::ImportedRecord complete(const solve::Record& explanation) const;
 
@@ -73,7 +74,7 @@ class ImportedCache {
     std::map<codec::Digest, Place> by_key_;
 
     std::mutex mutex_;  // guards what follows
-    std::optional<Result<std::vector<solve::Record>>> explanations_;
+    std::optional<Result<Explanations>> explanations_;
 };
 
 }  // namespace lazybuild::cache

@@ -30,15 +30,18 @@ class LocalCacheTarget final : public CacheTarget {
           target_(image::layout_target(layout, tag_, to.name(), session)),
           blobs_(image::layout_source(std::move(layout), tag_, to.name(), {}, session)) {}
 
-    Result<void> look() override {
-        // To look at a blob costs nothing here, so that only the name is worth to be known.
+    // To look at a blob costs nothing here, so that of what is there only the name is kept.
+    Result<std::optional<codec::Descriptor>> look() override {
         auto root = layout_.find(tag_);
-        if (root) {
-            root_ = root->digest;
-            return {};
+        if (!root) {
+            const bool nothing = root.error().code == std::errc::no_such_file_or_directory;
+            return nothing ? Result<std::optional<codec::Descriptor>>{std::nullopt}
+                           : fail(std::move(root).error());
         }
-        const bool nothing = root.error().code == std::errc::no_such_file_or_directory;
-        return nothing ? Result<void>{} : fail(std::move(root).error());
+        root_ = root->digest;
+        TRY(const std::optional<CacheFound> found,
+            image_cache_source(blobs_, *std::move(root), session_)->find());
+        return found ? found->config : std::nullopt;
     }
     std::shared_ptr<image::ImageSource> blobs() override { return blobs_; }
 

@@ -24,7 +24,7 @@ class RegistryCacheTarget final : public CacheTarget {
           source_(image_cache_source(image::registry_source(std::move(reference), session), {},
                                      session)) {}
 
-    Result<void> look() override {
+    Result<std::optional<codec::Descriptor>> look() override {
         TRY(const std::optional<CacheFound> found, source_->find());
         if (found) {
             root_ = found->root;
@@ -33,9 +33,10 @@ class RegistryCacheTarget final : public CacheTarget {
             }
             if (found->config) {
                 present_.insert(found->config->digest);
+                return found->config;
             }
         }
-        return {};
+        return std::nullopt;
     }
     std::shared_ptr<image::ImageSource> blobs() override { return source_->blobs(); }
 

@@ -75,7 +75,8 @@ Result<std::optional<layers::LayerBlob>> LayerBlobs::base_blob(const codec::Dige
 
 // One that was written with the same options, and can still be had. Those of caches say how they
 // were written or, found in an image, do not.
-Result<std::optional<layers::LayerBlob>> LayerBlobs::kept_blob(const codec::Digest& layer) {
+Result<std::optional<layers::LayerBlob>> LayerBlobs::kept_blob(const codec::Digest& layer,
+                                                               bool here) {
     TRY(const auto blobs, store_.blobs(layer));
     std::optional<layers::LayerBlob> elsewhere;
     for (const layers::LayerBlob& blob : blobs) {
@@ -87,7 +88,7 @@ Result<std::optional<layers::LayerBlob>> LayerBlobs::kept_blob(const codec::Dige
             return blob;
         }
         const bool complete = blob.imported && blob.diff_id != codec::Digest{};
-        if (complete && !elsewhere) {
+        if (complete && !elsewhere && !here) {
             elsewhere = blob;
         }
     }
@@ -235,7 +236,7 @@ Result<void> LayerBlobs::finish(Work& work, const Open& open) {
         return {};
     }
     const BlobFlights::Turn turn{options_.flights, {work.id, options_.compression, options_.level}};
-    TRY(work.blob, kept_blob(work.id));  // of somebody who was quicker
+    TRY(work.blob, kept_blob(work.id, work.here));  // of somebody who was quicker
     if (work.blob) {
         return {};
     }
@@ -248,10 +249,27 @@ Result<void> LayerBlobs::finish(Work& work, const Open& open) {
     return store_.add_blob(work.id, *work.blob);
 }
 
-Result<ImageLayer> LayerBlobs::one(const codec::Digest& id, const Open& open) {
+// What a cache was said to have may be gone: then the layer is opened, wherever that is possible,
+// and written again.
+Result<void> LayerBlobs::finish_and_tell(Work& work, const Open& open, const Tell& tell) {
+    CHECK_OK(finish(work, open));
+    auto told = tell(image_layer(*work.blob));
+    const bool of_a_cache = work.blob->imported && !store_.blob_path(work.blob->descriptor.digest);
+    if (told || !of_a_cache || told.error().code == std::errc::operation_canceled) {
+        return told;
+    }
+    work.blob.reset();
+    work.here = true;
+    if (auto written = finish(work, open); !written) {
+        return fail(std::move(told).error().context(written.error().message));
+    }
+    return tell(image_layer(*work.blob));
+}
+
+Result<ImageLayer> LayerBlobs::one(const codec::Digest& id, const Open& open, const Tell& tell) {
     Work work{.id = id, .blob = {}, .content = {}};
     TRY(work.blob, known_blob(id));
-    CHECK_OK(finish(work, open));
+    CHECK_OK(finish_and_tell(work, open, tell));
     return image_layer(*work.blob);
 }
 
@@ -259,12 +277,8 @@ Result<std::vector<Result<ImageLayer>>> LayerBlobs::each(const std::vector<codec
                                                          const Open& open, const ReadyOne& ready) {
     std::vector<Result<ImageLayer>> layers(ids.size());
     auto process = [&](std::size_t i) -> Result<void> {
-        layers[i] = one(ids[i], open);
-        if (layers[i]) {
-            if (auto told = ready(i, *layers[i]); !told) {
-                layers[i] = fail(std::move(told).error());
-            }
-        }
+        layers[i] =
+            one(ids[i], open, [&ready, i](const ImageLayer& layer) { return ready(i, layer); });
         if (!layers[i]) {
             layers[i] = fail(std::move(layers[i]).error().context(short_id(ids[i])));
             if (layers[i].error().code == std::errc::operation_canceled) {
@@ -291,11 +305,11 @@ Result<std::vector<ImageLayer>> LayerBlobs::of(const BuiltImage& image, const Re
     const Open open = [this, &image](const codec::Digest& id) { return layer_of(image, id); };
     auto process = [&](std::size_t i) -> Result<void> {
         Work& work = works[todo[i]];
-        auto finished = finish(work, open);
+        auto finished = ready ? finish_and_tell(work, open, ready) : finish(work, open);
         if (!finished) {
             return fail(std::move(finished).error().context(short_id(work.id)));
         }
-        return ready ? ready(image_layer(*work.blob)) : Result<void>{};
+        return {};
     };
     CHECK_OK(run_parallel(todo.size(), parallel_threads(session_), process));
     std::vector<ImageLayer> layers;

@@ -66,14 +66,18 @@ class LayerBlobs {
         codec::Digest id;
         std::optional<layers::LayerBlob> blob;
         std::optional<LayerContent> content;  ///< instead of the layer's own
+        bool here = false;                    ///< a blob of a cache will not do
     };
+    using Tell = std::function<Result<void>(const ImageLayer&)>;
     Result<std::vector<Work>> plan(const BuiltImage& image);
     Result<std::optional<layers::LayerBlob>> base_blob(const codec::Digest& layer);
-    Result<std::optional<layers::LayerBlob>> kept_blob(const codec::Digest& layer);
+    Result<std::optional<layers::LayerBlob>> kept_blob(const codec::Digest& layer,
+                                                       bool here = false);
     Result<std::optional<layers::LayerBlob>> known_blob(const codec::Digest& layer);
     Result<std::vector<Work>> change_contents(const BuiltImage& image, std::vector<Work> plan);
     Result<void> finish(Work& work, const Open& open);
-    Result<ImageLayer> one(const codec::Digest& id, const Open& open);
+    Result<void> finish_and_tell(Work& work, const Open& open, const Tell& tell);
+    Result<ImageLayer> one(const codec::Digest& id, const Open& open, const Tell& tell);
     Result<std::string> prepare_to_write();
     Result<layers::LayerPointer> layer_of(const BuiltImage& image, const codec::Digest& layer);
     Result<layers::LayerBlob> write(const LayerContent& content);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as the config of a cache: a config or an Error; its links stay inside, its chains end,
-// and what was written reads as the same and is written alike.
+// and what was written reads as the same and is written alike. The same bytes as a cache's manifest
+// and as what explains its records.
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -9,6 +10,8 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "builder/cache/cache_config.h"
+#include "builder/cache/container.h"
+#include "builder/cache/explanations.h"
 
 namespace cache = lazybuild::cache;
 using lazybuild::as_bytes;
@@ -46,6 +49,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         ASSERT(again && again->serialize() == written);
         ASSERT(again->records.size() == config->records.size());
     }
+    static_cast<void>(cache::read_container(
+        {.media_type = "", .digest = {}, .bytes = {text.begin(), text.end()}}));
+    static_cast<void>(cache::read_explanations(text));
     std::vector<cache::CacheLayer> blobs(3);
     if (const auto config = cache::parse_inline(text, blobs)) {
         look_at(*config);

@@ -111,6 +111,7 @@ class CacheFixture : public exporter::test::ExportFixture {
         store_.known[layer->id()] = layer;
         solve::StepRecord made{.step = 0,
                                .keys = {key_of(text, below)},
+                               .base = solve::chain_id(below),
                                .layer = layer->id(),
                                .layer_ids = std::move(below),
                                .text = text,

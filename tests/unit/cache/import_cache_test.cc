@@ -103,18 +103,67 @@ TEST_F(ImportCacheTest, knows_the_bases) {
     });
 }
 
+// As a build that found every step in the cache has it: what was not needed is not known.
+BuiltCache found_in_a_cache(BuiltCache built) {
+    for (solve::StepRecord& step : built.records) {
+        step.resolution = solve::Resolution::imported;
+        step.files.clear();
+        for (std::size_t i = 1; i < step.keys.size(); ++i) {
+            step.keys[i].definition.clear();
+        }
+    }
+    return built;
+}
+
 TEST_F(ImportCacheTest, an_imported_cache_is_exported_without_its_layers_being_opened) {
     const std::string where = cache();
     const codec::Digest before =
         export_to("type=local,mode=max,dest=" + local("cache"), built()).digest;
-    store_.known.clear();
+    import({where}, [&](Imports& imports) {
+        BuiltCache found = found_in_a_cache(built());
+        found.imports = &imports;
+        for (const char* const name : {"again", "cache"}) {
+            const auto exported = export_cache(to("type=local,mode=max,dest=" + local(name)), found,
+                                               fresh_, *session_, progress_);
+            ASSERT_TRUE(exported) << exported.error().message;
+            EXPECT_EQ(exported->dropped, 0U);
+            EXPECT_EQ(exported->digest, before);
+            EXPECT_EQ(exported->unchanged, name == std::string_view{"cache"});
+        }
+    });
+}
+
+TEST_F(ImportCacheTest, an_unchanged_cache_is_left_without_its_explanations_being_fetched) {
+    LAZYBUILD_START_REGISTRY(registry);
+    const std::string ref = registry->host() + "/app:cache";
+    export_to("type=registry,mode=max,ref=" + ref, built());
+    import({ref}, [&](Imports& imports) {
+        BuiltCache found = found_in_a_cache(built());
+        found.imports = &imports;
+        EXPECT_TRUE(imports.find(last_.keys[0].key));
+        const std::string before = registry->log();
+        const auto exported = export_cache(to("type=registry,mode=max,ref=" + ref), found, fresh_,
+                                           *session_, progress_);
+        ASSERT_TRUE(exported) << exported.error().message;
+        EXPECT_TRUE(exported->unchanged);
+        const std::string log = registry->log().substr(before.size());
+        EXPECT_FALSE(says(log, "\"POST ")) << log;
+        EXPECT_FALSE(says(log, "\"PUT ")) << log;
+    });
+}
+
+TEST_F(ImportCacheTest, a_blob_that_a_cache_has_lost_is_written_from_the_layer) {
+    const std::string where = cache();
     import({where}, [&](Imports& imports) {
         EXPECT_TRUE(imports.find(tool_.keys[0].key));
+        const auto blobs = fresh_.blobs(tool_.layer);
+        directory_.run("rm cache/blobs/sha256/" + blobs->front().descriptor.digest.hex());
+        fresh_.known = store_.known;
         const auto exported = export_cache(to("type=local,mode=max,dest=" + local("again")),
                                            built(), fresh_, *session_, progress_);
         ASSERT_TRUE(exported) << exported.error().message;
-        EXPECT_EQ(exported->dropped, 0U);
-        EXPECT_EQ(exported->digest, before);
+        EXPECT_EQ(exported->dropped, 0U) << progress_.log;
+        EXPECT_EQ(fresh_.kept, 1);
     });
 }
 
