@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <vector>
 
+#include "builder/export/store_source.h"
+#include "builder/image/image_source.h"
 #include "builder/layers/image_layer_ids.h"
+#include "codec/layer_unpack.h"
 
 namespace lazybuild::exporter {
 
@@ -46,6 +49,15 @@ Result<void> remember_base(layers::LayerStore& store, const image::ImageDocument
         }
     }
     return {};
+}
+
+Result<void> copy_tar(layers::LayerStore& store, image::Session& session,
+                      const codec::Descriptor& blob, ByteSink& tar) {
+    const auto source = store_source(store, session, "base");
+    codec::LayerUnpacker unpacker{tar};
+    CHECK_OK(
+        session.wait_for(image::stream_blob(session, *source, blob, unpacker, session.wait())));
+    return unpacker.finish();
 }
 
 }  // namespace lazybuild::exporter

@@ -10,10 +10,12 @@
 #include <utility>
 
 #include "base/file.h"
+#include "builder/export/base_blobs.h"
 #include "builder/export/output_file.h"
 #include "builder/export/parallel.h"
+#include "builder/export/plain_blob.h"
+#include "builder/image/patient_sink.h"
 #include "codec/layer_format.h"
-#include "codec/plain_layer_writer.h"
 #include "codec/tree_digest.h"
 #include "codec/tree_tar.h"
 
@@ -22,20 +24,6 @@ namespace {
 
 /// Of tars on their way, all layers together.
 constexpr std::uint64_t kBudgetBytesMax = 48 << 20;
-
-// Ends a long computation when the user wants it to end.
-class PatientSink final : public ByteSink {
-  public:
-    PatientSink(ByteSink& next, const image::Session& session) : next_(next), session_(session) {}
-    Result<void> write(ByteView bytes) override {
-        CHECK_OK(session_.check_interrupt());
-        return next_.write(bytes);
-    }
-
-  private:
-    ByteSink& next_;
-    const image::Session& session_;
-};
 
 std::string short_id(const codec::Digest& layer) {
     constexpr std::size_t kHexDigits = 12;
@@ -74,21 +62,23 @@ Result<std::optional<layers::LayerBlob>> LayerBlobs::base_blob(const codec::Dige
 }
 
 // One that was written with the same options, and can still be had. Those of caches say how they
-// were written or, found in an image, do not.
-Result<std::optional<layers::LayerBlob>> LayerBlobs::kept_blob(const codec::Digest& layer,
-                                                               bool here) {
-    TRY(const auto blobs, store_.blobs(layer));
+// were written or, found in an image, do not. Of a base's layer only one with the same tar will do:
+// blobs are kept, too, that were made of its files.
+Result<std::optional<layers::LayerBlob>> LayerBlobs::kept_blob(const Work& work) {
+    TRY(const auto blobs, store_.blobs(work.id));
     std::optional<layers::LayerBlob> elsewhere;
     for (const layers::LayerBlob& blob : blobs) {
         const bool level_fits = blob.level == options_.level || (blob.imported && blob.level < 0);
-        if (blob.from_base || blob.compression != options_.compression || !level_fits) {
+        const bool tar_fits = !work.base || blob.diff_id == work.base->diff_id;
+        if (blob.from_base || blob.compression != options_.compression || !level_fits ||
+            !tar_fits) {
             continue;
         }
         if (store_.blob_path(blob.descriptor.digest)) {
             return blob;
         }
         const bool complete = blob.imported && blob.diff_id != codec::Digest{};
-        if (complete && !elsewhere && !here) {
+        if (complete && !elsewhere && !work.here) {
             elsewhere = blob;
         }
     }
@@ -96,13 +86,18 @@ Result<std::optional<layers::LayerBlob>> LayerBlobs::kept_blob(const codec::Dige
 }
 
 // A base's own, unless another compression is insisted on; else a kept one.
-Result<std::optional<layers::LayerBlob>> LayerBlobs::known_blob(const codec::Digest& layer) {
-    TRY(std::optional<layers::LayerBlob> blob, base_blob(layer));
-    const bool other = blob && blob->compression != options_.compression;
-    if (!blob || (options_.force && other)) {
-        return kept_blob(layer);
+Result<void> LayerBlobs::find_known_blob(Work& work) {
+    TRY(std::optional<layers::LayerBlob> base, base_blob(work.id));
+    const bool other = base && base->compression != options_.compression;
+    if (base && !(options_.force && other)) {
+        work.blob = std::move(base);
+        return {};
     }
-    return blob;
+    if (base && options_.compression != layers::Compression::estargz) {
+        work.base = std::move(base);
+    }
+    TRY(work.blob, kept_blob(work));
+    return {};
 }
 
 Result<layers::LayerPointer> LayerBlobs::layer_of(const BuiltImage& image,
@@ -140,7 +135,7 @@ Result<std::vector<LayerBlobs::Work>> LayerBlobs::change_contents(const BuiltIma
         if (!id) {
             return fail(invalid("a layer whose files are not cut as those of steps' layers are"));
         }
-        changed.push_back({.id = *id, .blob = {}, .content = content});
+        changed.push_back({.id = *id, .blob = {}, .content = content, .base = {}});
     }
     return changed;
 }
@@ -148,7 +143,7 @@ Result<std::vector<LayerBlobs::Work>> LayerBlobs::change_contents(const BuiltIma
 Result<std::vector<LayerBlobs::Work>> LayerBlobs::plan(const BuiltImage& image) {
     std::vector<Work> plan;
     for (const codec::Digest& id : image.layer_ids) {
-        Work work{.id = id, .blob = {}, .content = {}};
+        Work work{.id = id, .blob = {}, .content = {}, .base = {}};
         TRY(work.blob, base_blob(id));
         plan.push_back(std::move(work));
     }
@@ -157,50 +152,43 @@ Result<std::vector<LayerBlobs::Work>> LayerBlobs::plan(const BuiltImage& image) 
     }
     for (Work& work : plan) {
         if (work.content) {
-            TRY(work.blob, kept_blob(work.id));
+            TRY(work.blob, kept_blob(work));
         } else {
-            TRY(work.blob, known_blob(work.id));
+            CHECK_OK(find_known_blob(work));
         }
     }
     return plan;
 }
 
-Result<void> LayerBlobs::write_estargz(const LayerContent& content, ByteSink& out,
-                                       layers::LayerBlob& blob) {
+Result<layers::LayerBlob> LayerBlobs::write_estargz(const LayerContent& content, ByteSink& out) {
     const codec::LayerFormat* const format = codec::find_layer_format("estargz");
     ASSERT(format != nullptr && format->writer != nullptr);
     const codec::LayerOptions options{.level = options_.level, .digest_source = false};
     const auto stream = format->writer->stream(options, *workers_, budget_, out);
     CHECK_OK(codec::write_tree_tar(*content.tree, content.read, {}, *stream));
     TRY(const codec::WrittenLayer made, stream->finish());
-    blob.descriptor = format->writer->describe({}, made);
-    blob.diff_id = made.diff_id;
-    return {};
+    return layers::LayerBlob{.descriptor = format->writer->describe({}, made),
+                             .diff_id = made.diff_id,
+                             .compression = options_.compression,
+                             .level = options_.level};
 }
 
-Result<void> LayerBlobs::write_plain(const LayerContent& content, ByteSink& out,
-                                     layers::LayerBlob& blob) {
-    using codec::media_type::kOciLayer;
-    using codec::media_type::kOciLayerGzip;
-    using codec::media_type::kOciLayerZstd;
-    codec::Compression compression = codec::Compression::none;
-    std::string_view type = kOciLayer;
-    if (options_.compression == layers::Compression::gzip) {
-        compression = codec::Compression::gzip;
-        type = kOciLayerGzip;
-    } else if (options_.compression == layers::Compression::zstd) {
-        compression = codec::Compression::zstd;
-        type = kOciLayerZstd;
+Result<layers::LayerBlob> LayerBlobs::write_plain(const Work& work, ByteSink& out) {
+    auto write_tar = [this, &work](ByteSink& tar) -> Result<void> {
+        if (work.base) {
+            return copy_tar(store_, session_, work.base->descriptor, tar);
+        }
+        return codec::write_tree_tar(*work.content->tree, work.content->read, {}, tar);
+    };
+    TRY(layers::LayerBlob blob,
+        write_plain_blob(options_.compression, options_.level, *workers_, out, write_tar));
+    if (work.base && blob.diff_id != work.base->diff_id) {
+        return fail(corrupt(fmt::format(
+            "the tar in blob {} of its base has the diffID {}, the "
+            "config says {}",
+            work.base->descriptor.digest.text(), blob.diff_id.text(), work.base->diff_id.text())));
     }
-    TRY(const auto writer,
-        codec::PlainLayerWriter::create(compression, options_.level, *workers_, out));
-    CHECK_OK(codec::write_tree_tar(*content.tree, content.read, {}, *writer));
-    TRY(const codec::WrittenLayer made, writer->finish());
-    blob.descriptor.media_type = type;
-    blob.descriptor.digest = made.blob;
-    blob.descriptor.size_bytes = made.blob_size_bytes;
-    blob.diff_id = made.diff_id;
-    return {};
+    return blob;
 }
 
 // The path of a new file.
@@ -213,20 +201,14 @@ Result<std::string> LayerBlobs::prepare_to_write() {
     return staging_path(directory_);
 }
 
-Result<layers::LayerBlob> LayerBlobs::write(const LayerContent& content) {
+Result<layers::LayerBlob> LayerBlobs::write(const Work& work) {
     TRY(const std::string path, prepare_to_write());
     TRY(const Fd file, open_file(path, O_RDWR | O_CREAT | O_TRUNC));
     FdSink file_sink{file.get()};
-    PatientSink sink{file_sink, session_};
-    layers::LayerBlob blob{.descriptor = {},
-                           .diff_id = {},
-                           .compression = options_.compression,
-                           .level = options_.level};
-    if (options_.compression == layers::Compression::estargz) {
-        CHECK_OK(write_estargz(content, sink, blob));
-    } else {
-        CHECK_OK(write_plain(content, sink, blob));
-    }
+    image::PatientSink sink{file_sink, session_};
+    const bool indexed = options_.compression == layers::Compression::estargz;
+    TRY(layers::LayerBlob blob,
+        indexed ? write_estargz(*work.content, sink) : write_plain(work, sink));
     CHECK_OK(store_.keep_blob(blob.descriptor.digest, path));
     return blob;
 }
@@ -236,15 +218,15 @@ Result<void> LayerBlobs::finish(Work& work, const Open& open) {
         return {};
     }
     const BlobFlights::Turn turn{options_.flights, {work.id, options_.compression, options_.level}};
-    TRY(work.blob, kept_blob(work.id, work.here));  // of somebody who was quicker
+    TRY(work.blob, kept_blob(work));  // of somebody who was quicker
     if (work.blob) {
         return {};
     }
-    if (!work.content) {
+    if (!work.content && !work.base) {
         TRY(layers::LayerPointer layer, open(work.id));
         TRY(work.content, content_of(std::move(layer)));
     }
-    TRY(work.blob, write(*work.content));
+    TRY(work.blob, write(work));
     work.content.reset();
     return store_.add_blob(work.id, *work.blob);
 }
@@ -267,8 +249,8 @@ Result<void> LayerBlobs::finish_and_tell(Work& work, const Open& open, const Tel
 }
 
 Result<ImageLayer> LayerBlobs::one(const codec::Digest& id, const Open& open, const Tell& tell) {
-    Work work{.id = id, .blob = {}, .content = {}};
-    TRY(work.blob, known_blob(id));
+    Work work{.id = id, .blob = {}, .content = {}, .base = {}};
+    CHECK_OK(find_known_blob(work));
     CHECK_OK(finish_and_tell(work, open, tell));
     return image_layer(*work.blob);
 }

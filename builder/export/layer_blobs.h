@@ -3,6 +3,8 @@
 // the store, or written once and kept there.
 //
 // What a blob holds depends on the layer and the options alone, never on what was exported before.
+// A base's layer that has to be compressed otherwise keeps its tar, byte for byte, and so its
+// diffID; as eStargz it cannot, for a TOC is a file of the tar.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +27,7 @@ namespace lazybuild::exporter {
 struct BlobOptions {
     layers::Compression compression = layers::Compression::estargz;
     int level = 0;
-    bool force = false;                      ///< layers of bases too
+    bool force = false;                      ///< layers of bases get `compression`, too
     std::optional<std::int64_t> latest_s{};  ///< files of new layers are not younger
     bool squash = false;                     ///< new layers become one
     BlobFlights* flights = nullptr;          ///< of exports at the same time
@@ -66,23 +68,24 @@ class LayerBlobs {
         codec::Digest id;
         std::optional<layers::LayerBlob> blob;
         std::optional<LayerContent> content;  ///< instead of the layer's own
-        bool here = false;                    ///< a blob of a cache will not do
+        /// Its tar, compressed otherwise, is what the blob must hold.
+        std::optional<layers::LayerBlob> base;
+        bool here = false;  ///< a blob of a cache will not do
     };
     using Tell = std::function<Result<void>(const ImageLayer&)>;
     Result<std::vector<Work>> plan(const BuiltImage& image);
     Result<std::optional<layers::LayerBlob>> base_blob(const codec::Digest& layer);
-    Result<std::optional<layers::LayerBlob>> kept_blob(const codec::Digest& layer,
-                                                       bool here = false);
-    Result<std::optional<layers::LayerBlob>> known_blob(const codec::Digest& layer);
+    Result<std::optional<layers::LayerBlob>> kept_blob(const Work& work);
+    Result<void> find_known_blob(Work& work);
     Result<std::vector<Work>> change_contents(const BuiltImage& image, std::vector<Work> plan);
     Result<void> finish(Work& work, const Open& open);
     Result<void> finish_and_tell(Work& work, const Open& open, const Tell& tell);
     Result<ImageLayer> one(const codec::Digest& id, const Open& open, const Tell& tell);
     Result<std::string> prepare_to_write();
     Result<layers::LayerPointer> layer_of(const BuiltImage& image, const codec::Digest& layer);
-    Result<layers::LayerBlob> write(const LayerContent& content);
-    Result<void> write_estargz(const LayerContent& content, ByteSink& out, layers::LayerBlob& blob);
-    Result<void> write_plain(const LayerContent& content, ByteSink& out, layers::LayerBlob& blob);
+    Result<layers::LayerBlob> write(const Work& work);
+    Result<layers::LayerBlob> write_estargz(const LayerContent& content, ByteSink& out);
+    Result<layers::LayerBlob> write_plain(const Work& work, ByteSink& out);
 
     layers::LayerStore& store_;
     image::Session& session_;

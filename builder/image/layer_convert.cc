@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "builder/image/layer_inspection.h"
+#include "builder/image/patient_sink.h"
 #include "builder/image/work.h"
 #include "codec/chain_tree.h"
 #include "codec/digest_sink.h"
@@ -21,23 +22,6 @@ namespace {
 
 /// Of tars that are being converted, all layers together.
 constexpr std::uint64_t kBudgetBytesMax = 48 << 20;
-
-// Ends a long computation when the user wants it to end.
-class PatientSink final : public ByteSink {
-  public:
-    PatientSink(int fd, io::CancelToken cancel) : file_(fd), cancel_(std::move(cancel)) {}
-
-    Result<void> write(ByteView bytes) override {
-        if (cancel_.cancelled()) {
-            return fail(Error{.code = std::errc::operation_canceled, .message = "cancelled"});
-        }
-        return file_.write(bytes);
-    }
-
-  private:
-    FdSink file_;
-    io::CancelToken cancel_;
-};
 
 // Two chunks for each thread and for the one that feeds them are enough to keep them busy.
 std::uint64_t budget_bytes(std::size_t jobs, std::uint64_t chunk_size_bytes) {
@@ -174,7 +158,8 @@ io::Task<Result<bool>> LayerConverter::pass_through(codec::Descriptor layer) {
 io::Task<Result<std::optional<LayerConverter::Written>>> LayerConverter::write_in_one_go(
     codec::Descriptor layer) {
     SpoolFile blob = co_await io::or_return(target_.begin_blob());
-    PatientSink sink{blob.fd(), session_.wait().cancel};
+    FdSink file{blob.fd()};
+    PatientSink sink{file, session_};
     const std::unique_ptr<codec::LayerStream> stream =
         format_.writer->stream(options_, workers_, budget_, sink);
     codec::LayerUnpacker unpacker{*stream};
@@ -203,7 +188,8 @@ io::Task<Result<std::optional<LayerConverter::Written>>> LayerConverter::write_i
 io::Task<Result<LayerConverter::Written>> LayerConverter::write_in_new_order(
     codec::Descriptor layer) {
     SpoolFile tar = co_await io::or_return(SpoolFile::create(session_.temporary_directory()));
-    PatientSink tar_sink{tar.fd(), session_.wait().cancel};
+    FdSink tar_file{tar.fd()};
+    PatientSink tar_sink{tar_file, session_};
     codec::DigestSink tar_digest{&tar_sink};
     codec::LayerUnpacker unpacker{tar_digest};
     co_await io::or_return(
@@ -211,7 +197,8 @@ io::Task<Result<LayerConverter::Written>> LayerConverter::write_in_new_order(
     co_await io::or_return(unpacker.finish());
 
     SpoolFile blob = co_await io::or_return(target_.begin_blob());
-    PatientSink sink{blob.fd(), session_.wait().cancel};
+    FdSink file{blob.fd()};
+    PatientSink sink{file, session_};
     auto job = [this, &tar, &sink]() -> Result<codec::WrittenLayer> {
         TRY(const FdAccess access, FdAccess::open(tar.fd()));
         return format_.writer->write(access, options_, workers_, budget_, sink);
