@@ -25,7 +25,12 @@ class RegistryCacheTarget final : public CacheTarget {
                                      session)) {}
 
     Result<std::optional<codec::Descriptor>> look() override {
-        TRY(const std::optional<CacheFound> found, source_->find());
+        auto looked = source_->find();
+        // Registries say so of repositories that the first push is to make.
+        if (!looked && looked.error().code == std::errc::permission_denied) {
+            return std::nullopt;
+        }
+        TRY(const std::optional<CacheFound> found, std::move(looked));
         if (found) {
             root_ = found->root;
             for (const codec::Descriptor& blob : found->blobs) {

@@ -152,6 +152,21 @@ TEST_F(ImportCacheTest, an_unchanged_cache_is_left_without_its_explanations_bein
     });
 }
 
+TEST_F(ImportCacheTest, reads_a_manifest_and_an_index_and_no_layer) {
+    LAZYBUILD_START_REGISTRY(registry);
+    const std::string ref = registry->host() + "/app:cache";
+    export_to("type=registry,mode=max,ref=" + ref, built());
+    const std::string before = registry->log();
+    import({ref}, [&](Imports& imports) { EXPECT_TRUE(imports.find(last_.keys[0].key)); });
+    const std::string log = registry->log().substr(before.size());
+    std::size_t requests = 0;
+    for (std::size_t at = log.find("\"GET /v2/app/"); at != std::string::npos;
+         at = log.find("\"GET /v2/app/", at + 1)) {
+        ++requests;
+    }
+    EXPECT_EQ(requests, 2U) << log;
+}
+
 TEST_F(ImportCacheTest, a_blob_that_a_cache_has_lost_is_written_from_the_layer) {
     const std::string where = cache();
     import({where}, [&](Imports& imports) {
