@@ -50,6 +50,7 @@ Result<LocalDirectory> LocalDirectory::open(const std::string& path) {
     if (::fstat(directory.root_.get(), &directory.root_status_) != 0) {
         return fail(errno_error("stat " + path));
     }
+    TRY(directory.descriptors_, open_file("/proc/self/fd", O_PATH | O_DIRECTORY));
     return directory;
 }
 
@@ -165,14 +166,22 @@ Result<std::vector<codec::Xattr>> LocalDirectory::xattrs(const Fd& parent,
     return xattrs;
 }
 
-// O_NONBLOCK: should a pipe have taken the file's place, nobody waits for it.
+// In two steps: opening a device or a pipe, even to close it at once, is something that its driver
+// or whoever is at the other end notices. A name in /proc leads to what was looked at, whatever has
+// taken its place since.
 Result<Fd> LocalDirectory::open_seen(const std::string& path) const {
-    TRY(std::optional<Fd> file, open_beneath(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
-    if (!file) {
+    TRY(const std::optional<Fd> place, open_beneath(path, O_PATH));
+    if (!place) {
         errno = ENOENT;
         return fail(failure(path));
     }
-    return *std::move(file);
+    TRY(const struct stat status, status_of(*place, path));
+    if (!S_ISREG(status.st_mode)) {
+        return fail(corrupt(fmt::format("\"{}\" is not a regular file any more", path)));
+    }
+    const std::string name = std::to_string(place->get());
+    const int number = ::openat(descriptors_.get(), name.c_str(), O_RDONLY | O_CLOEXEC);
+    return number < 0 ? Result<Fd>{fail(failure(path))} : Fd{number};
 }
 
 Result<struct stat> LocalDirectory::status_of(const Fd& file, const std::string& path) const {

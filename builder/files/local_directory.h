@@ -39,6 +39,7 @@ class LocalDirectory {
     Result<std::vector<codec::Xattr>> xattrs(const Fd& parent, std::string_view name) const;
     /// For reading, what was a regular file when it was looked at. It may be another one by now:
     /// whoever reads it asks for its status afterwards, and believes the bytes if that is the same.
+    /// Errors: bad_message for what is no regular file any more, which is not opened; errno.
     Result<Fd> open_seen(const std::string& path) const;
     Result<struct stat> status_of(const Fd& file, const std::string& path) const;
 
@@ -50,6 +51,7 @@ class LocalDirectory {
 
     std::string name_;
     Fd root_;
+    Fd descriptors_;  // /proc/self/fd: a shorter way there for each file
     struct stat root_status_{};
 };
 
