@@ -64,6 +64,8 @@ class FileSource {
     }
     /// digests() of these will follow, of others too, or nothing at all: whoever can begins.
     virtual void expect_digests(const std::vector<std::string>& /*paths*/) {}
+    /// What was hashed will not be opened soon: bytes that were kept for that can go.
+    virtual void drop_kept_bytes() {}
     /// A regular file's bytes. The source outlives what it returns.
     virtual Result<std::unique_ptr<ByteSource>> open(std::string_view path) = 0;
     /// Why there is nothing at `path` though the user may expect it: "excluded by .dockerignore

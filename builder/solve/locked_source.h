@@ -34,6 +34,10 @@ class LockedSource final : public layers::FileSource {
         const std::lock_guard lock(mutex_);
         source_.expect_digests(paths);
     }
+    void drop_kept_bytes() override {
+        const std::lock_guard lock(mutex_);
+        source_.drop_kept_bytes();
+    }
     Result<std::unique_ptr<ByteSource>> open(std::string_view path) override {
         const std::lock_guard lock(mutex_);
         return source_.open(path);

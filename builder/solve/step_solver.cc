@@ -184,6 +184,7 @@ Result<void> StepSolver::resolve_layer(graph::StepId id) {
     if (made && *made) {
         settle(request, **made);
         set_found(id);
+        drop_kept_bytes(request);
         if (!again) {
             report(request, "");
             shared_.progress.end(request.task, Outcome::cached);
@@ -243,6 +244,7 @@ Result<void> StepSolver::resolve_dry(graph::StepId id) {
         state.missing = states_[inputs_of(request.step).front()]->missing;
         settle(request, **made);
         set_found(id);
+        drop_kept_bytes(request);
         return {};
     }
     state.missing = id;
@@ -274,6 +276,18 @@ Result<layers::FileSource*> StepSolver::source_files(graph::StepId id, StepReque
     }
     TRY(const layers::Snapshot snapshot, open_for(request, id));
     return request.views.emplace(id, shared_.store.view(snapshot)).first->second.get();
+}
+
+// What was hashed for the key of a step that was found, nobody copies. Should another step be about
+// to copy the same, it reads it again.
+void StepSolver::drop_kept_bytes(const StepRequest& request) {
+    for (const graph::StepId id : sources_of(request.step)) {
+        State& state = *states_[id];
+        const std::lock_guard lock(state.opening);
+        if (state.files != nullptr) {
+            state.files->drop_kept_bytes();
+        }
+    }
 }
 
 Result<codec::Digest> StepSolver::select(StepRequest& request, const graph::CopyStep& copy) {

@@ -98,6 +98,7 @@ class StepSolver {
 
     // Keys.
     Result<layers::FileSource*> source_files(graph::StepId id, StepRequest& request);
+    void drop_kept_bytes(const StepRequest& request);
     Result<codec::Digest> select(StepRequest& request, const graph::CopyStep& copy);
     void add_base(KeyText& text, StepRequest& request) const;
     Result<void> add_selections(KeyText& text, StepRequest& request, bool contexts_only);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -281,6 +282,35 @@ TEST(LocalContext, gives_the_bytes_that_it_hashed_and_later_those_that_are_there
     };
     EXPECT_EQ(read(), "one");
     EXPECT_EQ(read(), "two");
+}
+
+TEST(LocalContext, lets_go_of_the_bytes_that_it_hashed) {
+    const test::TempDir directory;
+    directory.run("mkdir context && printf one >context/file");
+    const auto context = open_context(directory);
+    ASSERT_TRUE(context->digest("file"));
+    directory.write("context/file", "two");
+    context->drop_kept_bytes();
+    EXPECT_EQ(content(*context, "file"), "two");
+}
+
+TEST(LocalContext, does_not_open_what_has_taken_the_place_of_a_file) {
+    const test::TempDir directory;
+    directory.run("mkdir context && printf one >context/file && printf two >context/other");
+    const auto context = open_context(directory);
+    ASSERT_TRUE(*context->look("file"));
+    ASSERT_TRUE(*context->look("other"));
+    directory.run("cd context && rm file other && mkfifo file other");
+    const Fd events{::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)};
+    ASSERT_GE(::inotify_add_watch(events.get(), (directory / "context").c_str(), IN_OPEN), 0);
+    const auto digest = context->digest("file");
+    ASSERT_FALSE(digest);
+    EXPECT_NE(digest.error().message.find("\"file\" is not a regular file any more"),
+              std::string::npos)
+        << digest.error().message;
+    EXPECT_FALSE(context->open("other"));
+    Bytes seen(4096);
+    EXPECT_EQ(::read(events.get(), seen.data(), seen.size()), -1) << "somebody has opened it";
 }
 
 }  // namespace
