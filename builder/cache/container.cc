@@ -118,7 +118,8 @@ Result<exporter::NamedDocument> make_container(const codec::Descriptor& config,
     Json json = Json::object();
     json["schemaVersion"] = 2;
     Json list = Json::array();
-    for (const codec::Descriptor& blob : blobs) {
+    for (codec::Descriptor blob : blobs) {
+        blob.original.clear();  // which may have the same members in another order
         list.push_back(blob.json());
     }
     std::string_view type = kOciManifest;

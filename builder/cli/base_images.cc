@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "builder/export/base_blobs.h"
 #include "builder/image/open_image.h"
 
 namespace lazybuild::cli {
@@ -68,12 +69,12 @@ Result<PullPolicy> parse_pull_policy(const std::string& text) {
 
 Result<std::unique_ptr<BaseImages>> BaseImages::open(const std::string& root,
                                                      image::Session& session, PullPolicy policy,
-                                                     Kept kept) {
+                                                     Kept kept, cache::Imports* imports) {
     CHECK_OK(make_directories(root, 0700));
     TRY(store::Database database, store::Database::open(root + "/build.db"));
     CHECK_OK(database.execute(kSchema));
     return std::unique_ptr<BaseImages>(
-        new BaseImages(session, policy, std::move(kept), std::move(database)));
+        new BaseImages(session, policy, std::move(kept), imports, std::move(database)));
 }
 
 Result<std::shared_ptr<image::ImageSource>> BaseImages::source_of(const std::string& place) {
@@ -133,6 +134,49 @@ Result<BaseImages::Found> BaseImages::look_up(const std::string& place,
     return Found{.manifest = std::move(manifest), .config = std::move(config)};
 }
 
+BaseImages::Found BaseImages::take_imported(const std::string& place, cache::Imports::Image image) {
+    const std::lock_guard lock(mutex_);
+    sources_.insert_or_assign(place, std::move(image.source));
+    return Found{.manifest = std::move(image.manifest), .config = std::move(image.config)};
+}
+
+// Of a registry's image. A cache that has exactly the manifest is as good as the registry; what a
+// cache merely says of a name is taken when the registry cannot be asked, and not remembered.
+Result<BaseImages::Found> BaseImages::look_up_outside(const image::ImagePlace& parsed,
+                                                      const std::string& place,
+                                                      const codec::Platform& platform,
+                                                      std::optional<Found> before) {
+    const auto& digest = parsed.reference.digest;
+    std::optional<cache::Imports::Image> imported;
+    if (imports_ != nullptr && digest) {
+        imported = imports_->find_image(place, platform.text());
+        if (imported && imported->manifest.descriptor.digest == *digest) {
+            return take_imported(place, *std::move(imported));
+        }
+    }
+    auto found = look_up(place, platform);
+    if (found) {
+        CHECK_OK(remember(place, platform.text(), *found));
+        return found;
+    }
+    if (!is_unreachable(found.error().code) || policy_ == PullPolicy::always) {
+        return found;
+    }
+    if (before) {
+        return *std::move(before);
+    }
+    if (imports_ != nullptr && !imported) {
+        imported = imports_->find_image(place, platform.text());
+    }
+    if (!imported) {
+        return found;
+    }
+    session_.console().note(fmt::format(
+        "warning: {}; taken from the cache {}, which says that it is {}", found.error().message,
+        imported->cache, imported->manifest.descriptor.digest.text()));
+    return take_imported(place, *std::move(imported));
+}
+
 Result<bool> BaseImages::use_kept(const image::ImagePlace& place) {
     const bool asked_to_look = policy_ == PullPolicy::always || policy_ == PullPolicy::newer;
     if (!is_registry(place) || place.reference.digest || asked_to_look) {
@@ -170,18 +214,9 @@ Result<const BaseImages::Found*> BaseImages::find(const std::string& place,
             return fail(Error{.code = std::errc::no_such_file_or_directory,
                               .message = place + ": not known here, and --pull=never"});
         }
-        auto found = look_up(place, platform);
-        const bool offline =
-            !found && before && policy_ == PullPolicy::newer && is_unreachable(found.error().code);
-        if (!found && !offline) {
-            return fail(std::move(found).error());
-        }
-        if (found) {
-            if (is_registry(parsed) && !is_kept) {
-                CHECK_OK(remember(place, key.second, *found));
-            }
-            before = *std::move(found);
-        }
+        TRY(before, is_registry(parsed) && !is_kept
+                        ? look_up_outside(parsed, place, platform, std::move(before))
+                        : look_up(place, platform));
     }
     const std::lock_guard lock(mutex_);
     auto& found = found_[key];
@@ -202,8 +237,11 @@ Result<graph::KnownImage> BaseImages::resolve(const graph::ImageWanted& wanted) 
 }
 
 Result<std::vector<codec::Digest>> BaseImages::layer_ids(const graph::ImageStep& step,
-                                                         const codec::Platform& platform) {
+                                                         const codec::Platform& platform,
+                                                         layers::LayerStore& store) {
     TRY(const Found* const found, find(step.place, platform));
+    TRY(const auto source, source_of(step.place));
+    CHECK_OK(exporter::remember_base(store, found->manifest, found->config, source->origin()));
     return layers::image_layer_ids(*found->manifest.manifest);
 }
 
@@ -213,6 +251,21 @@ Result<layers::Snapshot> BaseImages::layers(const graph::ImageStep& step,
     TRY(const Found* const found, find(step.place, platform));
     TRY(auto source, source_of(step.place));
     return store.open_image(std::move(source), found->manifest, found->config);
+}
+
+Result<cache::BaseImage> BaseImages::documents(const graph::ImageStep& step,
+                                               const codec::Platform& platform,
+                                               layers::LayerStore& store) {
+    TRY(const Found* const found, find(step.place, platform));
+    TRY(auto source, source_of(step.place));
+    return cache::BaseImage{.name = step.place,
+                            .platform = platform.text(),
+                            .manifest = found->manifest,
+                            .config = found->config,
+                            .origin = source->origin(),
+                            .open = [&store, found, source] {
+                                return store.open_image(source, found->manifest, found->config);
+                            }};
 }
 
 }  // namespace lazybuild::cli

@@ -4,7 +4,8 @@
 // What was found is kept in a table of <root>/build.db, documents included, so that a build whose
 // bases were found before asks no registry. A reference with a digest never changes; for a tag
 // --pull says when to look again. Before that, an image that a build here has kept under the name
-// is it.
+// is it. When a registry cannot be reached, what a cache says that was imported is taken, and said;
+// a manifest that is named by its digest is taken from there without asking.
 //
 // Threads: any.
 #pragma once
@@ -20,6 +21,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "builder/cache/export_cache.h"
+#include "builder/cache/import_cache.h"
 #include "builder/graph/plan.h"
 #include "builder/image/image_documents.h"
 #include "builder/image/image_place.h"
@@ -45,20 +48,25 @@ class BaseImages {
     /// Opens an image that an earlier build has kept under this name in the store; nullptr when
     /// there is none.
     using Kept = std::function<Result<std::shared_ptr<image::ImageSource>>(const std::string&)>;
-    /// `session`, and what `kept` opens, outlive it.
+    /// `session`, `imports` (may be null) and what `kept` opens outlive it.
     static Result<std::unique_ptr<BaseImages>> open(const std::string& root,
                                                     image::Session& session, PullPolicy policy,
-                                                    Kept kept);
+                                                    Kept kept, cache::Imports* imports);
 
     /// Blocks; not on the reactor's thread. An image that is for one platform only is taken as it
     /// is, whatever is wanted.
     Result<graph::KnownImage> resolve(const graph::ImageWanted& wanted);
 
-    /// Of an image that resolve() has given.
+    /// Of an image that resolve() has given. `store` gets to know where its layers are: they may be
+    /// exported without ever being opened.
     Result<std::vector<codec::Digest>> layer_ids(const graph::ImageStep& step,
-                                                 const codec::Platform& platform);
+                                                 const codec::Platform& platform,
+                                                 layers::LayerStore& store);
     Result<layers::Snapshot> layers(const graph::ImageStep& step, const codec::Platform& platform,
                                     layers::LayerStore& store);
+    /// What an exported cache says of it. This and `store` outlive the answer.
+    Result<cache::BaseImage> documents(const graph::ImageStep& step,
+                                       const codec::Platform& platform, layers::LayerStore& store);
 
   private:
     struct Found {
@@ -66,10 +74,12 @@ class BaseImages {
         image::ConfigDocument config;
     };
 
-    BaseImages(image::Session& session, PullPolicy policy, Kept kept, store::Database database)
+    BaseImages(image::Session& session, PullPolicy policy, Kept kept, cache::Imports* imports,
+               store::Database database)
         : session_(session),
           policy_(policy),
           kept_(std::move(kept)),
+          imports_(imports),
           database_(std::move(database)) {}
 
     Result<std::shared_ptr<image::ImageSource>> source_of(const std::string& place);
@@ -77,6 +87,9 @@ class BaseImages {
     /// Whether an earlier build has kept it, and may be believed.
     Result<bool> use_kept(const image::ImagePlace& place);
     Result<Found> look_up(const std::string& place, const codec::Platform& platform);
+    Result<Found> look_up_outside(const image::ImagePlace& parsed, const std::string& place,
+                                  const codec::Platform& platform, std::optional<Found> before);
+    Found take_imported(const std::string& place, cache::Imports::Image image);
     Result<std::optional<Found>> known(const std::string& place, const std::string& platform);
     Result<void> remember(const std::string& place, const std::string& platform,
                           const Found& found);
@@ -84,6 +97,7 @@ class BaseImages {
     image::Session& session_;
     const PullPolicy policy_;
     const Kept kept_;
+    cache::Imports* const imports_;
 
     std::mutex mutex_;  // guards what follows
     store::Database database_;

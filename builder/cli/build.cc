@@ -9,6 +9,8 @@
 #include <thread>
 #include <utility>
 
+#include "builder/cache/inline_cache.h"
+#include "builder/cli/build_caches.h"
 #include "builder/cli/image_load.h"
 #include "builder/cli/source_epoch.h"
 #include "builder/dockerfile/excerpt.h"
@@ -67,6 +69,11 @@ Result<BuildResult> Build::run() {
         return fail(invalid(dockerfile::violation(checked_->findings)));
     }
     CHECK_OK(open_solver());
+    if (args_.dry_run) {
+        CHECK_OK(solve());
+        result.text = explanation();
+        return result;
+    }
     for (int attempts = 1;; ++attempts) {
         CHECK_OK(solve());
         const auto exported = export_all(result);
@@ -90,7 +97,10 @@ Result<void> Build::open() {
         TRY(const auto image, images.find(name));
         return image ? exporter::store_source(*store_, session_, name, image->root) : nullptr;
     };
-    TRY(images_, BaseImages::open(args_.root, session_, options_.pull, kept));
+    if (!options_.cache_from.empty()) {
+        imports_ = cache::Imports::start(options_.cache_from, *store_, session_, log_);
+    }
+    TRY(images_, BaseImages::open(args_.root, session_, options_.pull, kept, imports_.get()));
     CHECK_OK(start_agents());
     const auto agent = options_.runner.ssh_agents.find("default");
     const auto secret = [this](const std::string& id) -> Result<std::optional<std::string>> {
@@ -258,7 +268,7 @@ Result<void> Build::open_solver() {
             },
         .image_layers =
             [this](const graph::ImageStep& step, const codec::Platform& platform) {
-                return images_->layer_ids(step, platform);
+                return images_->layer_ids(step, platform, *store_);
             },
         .context = [this](const graph::ContextStep& step) { return contexts_->open(step); },
         .git = [this](const graph::GitStep& step) { return contexts_->open_git(step); },
@@ -276,7 +286,10 @@ Result<void> Build::open_solver() {
     runner_ = exec::make_oci_runner(*store_, options_.runner);
     solver_ = std::make_unique<solve::Solver>(*store_, *records_, std::move(sources),
                                               std::move(operations), *runner_, log_,
-                                              solve::SolveOptions{.jobs = args_.jobs});
+                                              solve::SolveOptions{.jobs = args_.jobs,
+                                                                  .imported = imports_.get(),
+                                                                  .explain = args_.explain,
+                                                                  .dry_run = args_.dry_run});
     return {};
 }
 
@@ -289,22 +302,69 @@ Result<void> Build::solve() {
     });
 }
 
-std::vector<exporter::BuiltImage> Build::built_images() {
+std::string Build::explanation() {
+    std::vector<solve::StepExplanation> steps;
+    for (const auto& platform : platforms_) {
+        if (solver_ != nullptr) {
+            std::ranges::move(solver_->explanations(platform->plan), std::back_inserter(steps));
+        }
+    }
+    return solve::explanation_text(steps);
+}
+
+Result<std::vector<exporter::BuiltImage>> Build::built_images() {
+    // Blobs with other times, or of several layers, are not those that records speak of.
+    const bool same_layers =
+        !options_.exporting.squash &&
+        std::ranges::none_of(options_.outputs, &exporter::Output::rewrite_timestamps);
+    if (options_.inline_cache && !same_layers) {
+        log_.warn("the inline cache has no layers: those of the image are other ones");
+    }
     std::vector<exporter::BuiltImage> images;
     for (const auto& platform : platforms_) {
         const graph::StageResult& stage = platform->plan.stages[platform->plan.target];
         const graph::Plan* const plan = &platform->plan;
-        images.push_back(
-            {.platform = stage.settings.platform,
-             .settings = stage.settings,
-             .layer_ids = platform->solved.front().layer_ids,
-             .open = [this, plan, step = stage.result] { return solver_->open(*plan, step); }});
+        const std::vector<codec::Digest>& layer_ids = platform->solved.front().layer_ids;
+        exporter::BuiltImage& image = images.emplace_back();
+        image.platform = stage.settings.platform;
+        image.settings = stage.settings;
+        image.layer_ids = layer_ids;
+        image.open = [this, plan, step = stage.result] { return solver_->open(*plan, step); };
+        if (options_.inline_cache) {
+            TRY(const auto records, solver_->records(*plan));
+            image.inline_cache = cache::inline_cache(
+                records, same_layers ? layer_ids : std::vector<codec::Digest>{});
+        }
     }
     return images;
 }
 
+// Images and caches at once: they have most of their blobs in common, and each is written once.
 Result<void> Build::export_all(BuildResult& result) {
-    const std::vector<exporter::BuiltImage> images = built_images();
+    std::vector<SolvedPlan> solved;
+    for (const auto& platform : platforms_) {
+        solved.push_back({platform->plan, platform->solved.front().layer_ids});
+    }
+    if (options_.cache_to.empty()) {
+        return export_images(result);
+    }
+    TRY(cache::BuiltCache built, built_cache(solved, *solver_, *images_, *store_));
+    built.imports = imports_.get();
+    built.flights = options_.exporting.flights = &flights_;
+    Result<std::vector<cache::ExportedCache>> written = std::vector<cache::ExportedCache>{};
+    Result<void> exported;
+    {
+        const std::jthread beside(
+            [&] { written = write_caches(options_.cache_to, built, *store_, session_, log_); });
+        exported = export_images(result);
+    }
+    CHECK_OK(std::move(exported));
+    TRY(result.caches, std::move(written));
+    return {};
+}
+
+Result<void> Build::export_images(BuildResult& result) {
+    TRY(const std::vector<exporter::BuiltImage> images, built_images());
     for (const exporter::Output& output : options_.outputs) {
         CHECK_OK(session_.check_interrupt());
         const bool load =

@@ -11,12 +11,15 @@
 #include <string>
 #include <vector>
 
+#include "builder/cache/export_cache.h"
+#include "builder/cache/import_cache.h"
 #include "builder/cli/base_images.h"
 #include "builder/cli/build_checks.h"
 #include "builder/cli/build_contexts.h"
 #include "builder/cli/build_log.h"
 #include "builder/cli/build_options.h"
 #include "builder/exec/key_agent.h"
+#include "builder/export/blob_flights.h"
 #include "builder/layers/layer_store.h"
 #include "builder/solve/solver.h"
 
@@ -24,7 +27,8 @@ namespace lazybuild::cli {
 
 struct BuildResult {
     std::vector<exporter::Exported> exported;  ///< of outputs that make images
-    std::string text;                          ///< of a --call: for stdout
+    std::vector<cache::ExportedCache> caches;
+    std::string text;  ///< of a --call: for stdout
     std::optional<Checked> checked;
 };
 
@@ -38,6 +42,8 @@ class Build {
 
     /// Errors: as they come; those of the Dockerfile with its lines.
     Result<BuildResult> run();
+    /// What became of each step, and why: for people. After run(), also when it has failed.
+    std::string explanation();
 
   private:
     struct Platform {
@@ -58,7 +64,8 @@ class Build {
     Result<void> start_agents();
     Result<void> solve();
     Result<void> export_all(BuildResult& result);
-    std::vector<exporter::BuiltImage> built_images();
+    Result<void> export_images(BuildResult& result);
+    Result<std::vector<exporter::BuiltImage>> built_images();
 
     const BuildArgs& args_;
     BuildOptions options_;
@@ -67,6 +74,7 @@ class Build {
 
     std::unique_ptr<layers::LayerStore> store_;
     std::unique_ptr<solve::Records> records_;
+    std::unique_ptr<cache::Imports> imports_;
     std::unique_ptr<BaseImages> images_;
     std::unique_ptr<BuildContexts> contexts_;
     dockerfile::Dockerfile file_;
@@ -76,6 +84,7 @@ class Build {
     std::vector<std::unique_ptr<exec::KeyAgent>> agents_;
     std::unique_ptr<solve::StepRunner> runner_;
     std::unique_ptr<solve::Solver> solver_;
+    exporter::BlobFlights flights_;
 };
 
 }  // namespace lazybuild::cli

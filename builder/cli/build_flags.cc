@@ -106,6 +106,15 @@ void add_behaviour(CLI::App& command, BuildArgs& args) {
     add_list(command, "--no-cache-filter", args.no_cache_filters, "Run every step of these stages",
              "STAGE")
         ->group(group);
+    add_list(command, "--cache-from", args.cache_from,
+             "Believe this cache: an image, type=registry,ref=REF or type=local,src=DIR", "CACHE")
+        ->group(group);
+    add_list(command, "--cache-to", args.cache_to,
+             "Write one: type=registry,ref=REF|local,dest=DIR|inline[,mode=min|max][,KEY=VALUE…]",
+             "CACHE")
+        ->group(group);
+    command.add_flag("--explain", args.explain, "Say of each step that ran why it was not cached")
+        ->group(group);
     command
         .add_flag("--pull{always}", args.pull,
                   "Ask registries for bases: --pull=always|newer|missing|never")
@@ -133,6 +142,13 @@ void add_behaviour(CLI::App& command, BuildArgs& args) {
              "DIR")
         ->group(group)
         ->capture_default_str();
+}
+
+void add_all(CLI::App& command, BuildArgs& args) {
+    add_inputs(command, args);
+    add_outputs(command, args);
+    add_behaviour(command, args);
+    add_registry_flags(command, args.registry);
 }
 
 }  // namespace
@@ -163,10 +179,7 @@ void add_registry_flags(CLI::App& command, image::RegistryFlags& flags) {
 
 CLI::App* add_build(CLI::App& app, BuildArgs& args) {
     CLI::App* command = app.add_subcommand("build", "Build an image from a Dockerfile");
-    add_inputs(*command, args);
-    add_outputs(*command, args);
-    add_behaviour(*command, args);
-    add_registry_flags(*command, args.registry);
+    add_all(*command, args);
     command->footer(
         "Bases in registries are used without being pulled. A tag that was looked up once is not\n"
         "looked up again: --pull does. Needs root.\n"
@@ -175,7 +188,22 @@ CLI::App* add_build(CLI::App& app, BuildArgs& args) {
         "  lazybuild build -t registry:5000/app:1 --push .\n"
         "  lazybuild build --target test --progress plain -o type=cacheonly .\n"
         "  lazybuild build -o type=oci,dest=app.tar --platform linux/amd64,linux/arm64 .\n"
-        "  lazybuild build --secret id=token,env=TOKEN --report build.html -t app .");
+        "  lazybuild build --secret id=token,env=TOKEN --report build.html -t app .\n"
+        "  lazybuild build --cache-from registry:5000/app:cache \\\n"
+        "      --cache-to type=registry,ref=registry:5000/app:cache,mode=max -t app .");
+    return command;
+}
+
+CLI::App* add_explain(CLI::App& cache, BuildArgs& args) {
+    CLI::App* command = cache.add_subcommand("explain", "Which steps would run, and why");
+    add_all(*command, args);
+    args.dry_run = args.explain = true;
+    command->footer(
+        "Takes the flags of a build, and builds nothing. What depends on a step that would run\n"
+        "is not known.\n"
+        "\n"
+        "Examples:\n"
+        "  lazybuild cache explain --cache-from registry:5000/app:cache .");
     return command;
 }
 

@@ -213,6 +213,26 @@ Result<void> read_call(const BuildArgs& args, BuildOptions& options) {
     return {};
 }
 
+// An inline cache is part of the images; the others are written beside them.
+Result<void> read_caches(const BuildArgs& args, BuildOptions& options) {
+    for (const std::string& text : args.cache_from) {
+        TRY(auto from, cache::CacheFrom::parse(text));
+        options.cache_from.push_back(std::move(from));
+    }
+    const bool strict = environment("CI") == "true";
+    for (const std::string& text : args.cache_to) {
+        TRY(auto to, cache::CacheTo::parse(text, strict));
+        if (to.backend == cache::Backend::inlined) {
+            options.inline_cache = true;
+        } else {
+            options.cache_to.push_back(std::move(to));
+        }
+    }
+    const auto asked = options.plan.build_arguments.find("BUILDKIT_INLINE_CACHE");
+    options.inline_cache |= asked != options.plan.build_arguments.end() && asked->second == "1";
+    return {};
+}
+
 Result<void> read_pairs(const std::string& flag, const std::vector<std::string>& texts,
                         std::map<std::string, std::string>& pairs, bool value_needed) {
     for (const std::string& text : texts) {
@@ -245,6 +265,7 @@ Result<BuildOptions> read_options(const BuildArgs& args) {
     CHECK_OK(read_times(args, options));
     CHECK_OK(read_call(args, options));
     CHECK_OK(read_outputs(args, options));
+    CHECK_OK(read_caches(args, options));
     TRY(options.pull, parse_pull_policy(args.pull));
     TRY(options.runner, read_run_options(args));
     return options;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "builder/cache/cache_options.h"
 #include "builder/cli/base_images.h"
 #include "builder/cli/cmd_build.h"
 #include "builder/exec/options.h"
@@ -26,6 +27,9 @@ struct BuildOptions {
     exec::RunnerOptions runner;
     PullPolicy pull = PullPolicy::missing;
     std::vector<exporter::Output> outputs;  ///< at least one
+    std::vector<cache::CacheFrom> cache_from;
+    std::vector<cache::CacheTo> cache_to;
+    bool inline_cache = false;  ///< images tell what their layers were made from
     bool load = false;
     exporter::ExportOptions exporting;
     enum class Call : std::uint8_t { build, check, outline, targets };
@@ -33,8 +37,8 @@ struct BuildOptions {
     bool json = false;  ///< of a call that is no build
 };
 
-/// Looks at the environment for --build-arg NAME, SOURCE_DATE_EPOCH, SSH_AUTH_SOCK, and at files
-/// that the flags name.
+/// Looks at the environment for --build-arg NAME, SOURCE_DATE_EPOCH, SSH_AUTH_SOCK, CI, and at
+/// files that the flags name.
 Result<BuildOptions> read_options(const BuildArgs& args);
 
 }  // namespace lazybuild::cli

@@ -146,6 +146,9 @@ ExitCode run(const BuildArgs& args, image::Console& console) {
     const auto result = (*session)->run_blocking([&] { return build.run(); });
     log.finish();
     write_report(args, log, result, console);
+    if (args.explain && !args.dry_run) {
+        console.note(build.explanation());
+    }
     if (!result) {
         show_failed(log, console);
         return report_failure(console, kCommand, result.error());

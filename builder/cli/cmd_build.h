@@ -37,6 +37,9 @@ struct BuildArgs {
 
     bool no_cache = false;
     std::vector<std::string> no_cache_filters;
+    std::vector<std::string> cache_from, cache_to;
+    bool explain = false;
+    bool dry_run = false;  ///< `cache explain`: nothing runs, and stdout has the explanation
     std::string pull = "missing";
     std::size_t jobs = 0;
 

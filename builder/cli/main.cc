@@ -136,14 +136,19 @@ void add_state_root(CLI::App& command, std::string& root) {
         ->capture_default_str();
 }
 
-void add_cache(CLI::App& app, CacheListArgs& list, CachePruneArgs& prune,
-               const std::function<void(bool)>& choose) {
+struct CacheCommands {
+    CLI::App* list;
+    CLI::App* prune;
+    CLI::App* explain;
+};
+
+CacheCommands add_cache(CLI::App& app, CacheListArgs& list, CachePruneArgs& prune,
+                        BuildArgs& explain) {
     CLI::App* command = app.add_subcommand("cache", "What builds have left, and what it takes");
     command->require_subcommand(1);
     CLI::App* ls = command->add_subcommand("ls", "Layers, blobs and caches, the last used first");
     ls->add_flag("--json", list.json, "For programs");
     add_state_root(*ls, list.root);
-    ls->callback([choose] { choose(true); });
     CLI::App* remove = command->add_subcommand("prune", "Remove what no build uses at the moment");
     remove->add_option("--older", prune.older, "Only what was not used for so long: 90s, 24h, 7d")
         ->type_name("AGE");
@@ -156,14 +161,15 @@ void add_cache(CLI::App& app, CacheListArgs& list, CachePruneArgs& prune,
         ->type_name("KEY=VALUE");
     remove->add_flag("-f,--force")->group("");  // of buildx: here nothing is asked
     add_state_root(*remove, prune.root);
-    remove->callback([choose] { choose(false); });
     command->footer(
         "Images that are kept (lazybuild images) stay whole, and so do cache mounts unless they\n"
         "are asked for: --all, or --filter type=mount.\n"
         "\n"
         "Examples:\n"
         "  lazybuild cache ls\n"
-        "  lazybuild cache prune --older 7d --keep 20g");
+        "  lazybuild cache prune --older 7d --keep 20g\n"
+        "  lazybuild cache explain --cache-from registry:5000/app:cache .");
+    return {.list = ls, .prune = remove, .explain = add_explain(*command, explain)};
 }
 
 CLI::App* add_mount(CLI::App& app, MountArgs& args) {
@@ -332,7 +338,7 @@ ExitCode run_program(int argc, char** argv, ProcessConsole& console) {
         "  lazybuild convert docker.io/library/python:3.11 registry:5000/python:lazy\n"
         "  lazybuild pull registry:5000/python:lazy\n"
         "  lazybuild COMMAND --help");
-    BuildArgs build;
+    BuildArgs build, explain;
     CacheListArgs cache_list;
     CachePruneArgs cache_prune;
     ConvertArgs convert;
@@ -345,13 +351,14 @@ ExitCode run_program(int argc, char** argv, ProcessConsole& console) {
     PullArgs pull;
     UmountArgs umount;
     VerifyArgs verify;
-    build.own_mount_namespace = true;
+    build.own_mount_namespace = explain.own_mount_namespace = true;
     mount.command_line.assign(argv, argv + argc);
     std::function<ExitCode()> chosen;
     add_build(app, build)->callback([&] { chosen = [&] { return run(build, console); }; });
-    add_cache(app, cache_list, cache_prune, [&](bool list) {
-        chosen = [&, list] { return list ? run(cache_list, console) : run(cache_prune, console); };
-    });
+    const CacheCommands cache = add_cache(app, cache_list, cache_prune, explain);
+    cache.list->callback([&] { chosen = [&] { return run(cache_list, console); }; });
+    cache.prune->callback([&] { chosen = [&] { return run(cache_prune, console); }; });
+    cache.explain->callback([&] { chosen = [&] { return run(explain, console); }; });
     add_convert(app, convert)->callback([&] { chosen = [&] { return run(convert, console); }; });
     add_copy(app, copy)->callback([&] { chosen = [&] { return run(copy, console); }; });
     add_diff(app, diff)->callback([&] { chosen = [&] { return run(diff, console); }; });

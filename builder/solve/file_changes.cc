@@ -2,6 +2,7 @@
 #include "builder/solve/file_changes.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -40,6 +41,8 @@ std::map<std::string_view, FileLine> by_name(const std::vector<std::string>& fil
     }
     return names;
 }
+
+constexpr std::size_t kLitterShownMax = 3;  // of each kind
 
 // Files that nobody meant to copy: what to say of them, and what would keep them out.
 struct Litter {
@@ -90,7 +93,7 @@ class Changes {
 
     void add(std::string_view name, std::string sentence) {
         if (const Litter* litter = litter_of(name)) {
-            ++litter_[litter];
+            litter_[litter].emplace_back(name);
         } else if (sentences_.size() < kFilesShownMax) {
             sentences_.push_back(std::move(sentence));
         } else {
@@ -103,13 +106,18 @@ class Changes {
             sentences_.push_back(
                 fmt::format("and {} more {}", more_, more_ == 1 ? "file" : "files"));
         }
-        for (const auto& [litter, count] : litter_) {
+        for (auto& [litter, names] : litter_) {
+            const std::size_t count = names.size();
+            if (count > kLitterShownMax) {
+                names.resize(kLitterShownMax);
+                names.push_back(fmt::format("{} more", count - kLitterShownMax));
+            }
             std::string advice;
             if (from_context_) {
                 advice = fmt::format("; put {} into .dockerignore", litter->pattern);
             }
-            sentences_.push_back(fmt::format("{} changed ({} {}{})", litter->what, count,
-                                             count == 1 ? "file" : "files", advice));
+            sentences_.push_back(
+                fmt::format("{} changed ({}{})", litter->what, fmt::join(names, ", "), advice));
         }
         return std::move(sentences_);
     }
@@ -118,7 +126,7 @@ class Changes {
     const bool from_context_;
     std::vector<std::string> sentences_;
     std::size_t more_ = 0;
-    std::map<const Litter*, std::size_t> litter_;
+    std::map<const Litter*, std::vector<std::string>> litter_;
 };
 
 }  // namespace

@@ -154,7 +154,14 @@ void StepSolver::set_outcome(graph::StepId id, StepOutcome outcome, std::string 
     explained_[id].why = std::move(why);
 }
 
+// A step that has run in this process is found there when all is resolved anew: it has run.
 void StepSolver::set_found(graph::StepId id) {
+    {
+        const std::lock_guard lock(explaining_);
+        if (explained_[id].outcome == StepOutcome::ran && !explained_[id].why.empty()) {
+            return;
+        }
+    }
     const Resolution resolution = states_[id]->made.resolution;
     set_outcome(
         id, resolution == Resolution::imported ? StepOutcome::imported : StepOutcome::cached, "");

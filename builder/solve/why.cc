@@ -306,7 +306,7 @@ Why why_not_cached(const Missed& missed, const std::vector<ImportedRecord>& same
                    const std::vector<ImportedRecord>& same_place) {
     const KeyParts wanted = parts_of(missed.definition);
     const std::vector<ImportedRecord> others = replaced(missed, same_place);
-    Why why{.text = "no step like this was built before"};
+    Why why{.text = "no step like this is known"};
     const ImportedRecord* record = nearest(wanted, same_text);
     if (record != nullptr) {
         why = Comparison(missed, wanted, *record).finish();

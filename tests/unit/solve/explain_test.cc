@@ -36,7 +36,7 @@ TEST(Explain, tells_of_each_step_in_order) {
               "cached    RUN make\n"
               "cached    RUN test\n"
               "ran       RUN more\n"
-              "          no step like this was built before\n");
+              "          no step like this is known\n");
 }
 
 TEST(Explain, blames_the_lowest_step_that_changed_for_all_above_it) {

@@ -36,16 +36,17 @@ TEST(FileChanges, tells_litter_together_and_how_to_be_rid_of_it) {
         ".DS_Store -644 0:0 1",    "main.c -644 0:0 1",      ".gitignore -644 0:0 1"};
     EXPECT_EQ(
         file_changes(now, {}, true),
-        (Files{".gitignore is new", "main.c is new",
-               "the files of .git, which differ from clone to clone, changed (2 files; put **/.git "
-               "into .dockerignore)",
-               "backups of an editor changed (1 file; put **/*~ into .dockerignore)",
-               "locks of an editor changed (1 file; put **/.#* into .dockerignore)",
-               "swap files of an editor changed (1 file; put **/.*.sw? into .dockerignore)",
-               "a file browser's .DS_Store changed (1 file; put **/.DS_Store into .dockerignore)",
-               "an editor's test file 4913 changed (1 file; put **/4913 into .dockerignore)"}));
+        (Files{
+            ".gitignore is new", "main.c is new",
+            "the files of .git, which differ from clone to clone, changed (.git/index, "
+            "x/.git/HEAD; put **/.git into .dockerignore)",
+            "backups of an editor changed (a.c~; put **/*~ into .dockerignore)",
+            "locks of an editor changed (src/.#a.c; put **/.#* into .dockerignore)",
+            "swap files of an editor changed (src/.a.c.swp; put **/.*.sw? into .dockerignore)",
+            "a file browser's .DS_Store changed (.DS_Store; put **/.DS_Store into .dockerignore)",
+            "an editor's test file 4913 changed (4913; put **/4913 into .dockerignore)"}));
     EXPECT_EQ(file_changes({"a~ -644 0:0 1"}, {}, false),
-              Files{"backups of an editor changed (1 file)"});
+              Files{"backups of an editor changed (a~)"});
 }
 
 TEST(FileChanges, does_not_miss_what_a_list_that_was_cut_has_not) {

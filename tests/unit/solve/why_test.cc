@@ -32,7 +32,7 @@ std::string why(const Missed& missed, const std::vector<ImportedRecord>& same_te
 }
 
 TEST(WhyNotCached, knows_when_there_was_nothing_like_it) {
-    EXPECT_EQ(why(missed("step=run\n", {}), {}), "no step like this was built before");
+    EXPECT_EQ(why(missed("step=run\n", {}), {}), "no step like this is known");
 }
 
 TEST(WhyNotCached, names_a_variable_and_both_its_values) {
@@ -118,7 +118,7 @@ TEST(WhyNotCached, says_which_instruction_became_this_one) {
     ImportedRecord other = known("arg 2=make -j2\n", {{"base", "1"}});
     other.record.text = "RUN other";
     EXPECT_EQ(why(now, {}, {other, before}), "the instruction changed: RUN make -> RUN make -j2");
-    EXPECT_EQ(why(now, {}, {other}), "no step like this was built before");
+    EXPECT_EQ(why(now, {}, {other}), "no step like this is known");
 }
 
 TEST(WhyNotCached, says_which_cache_it_was_compared_with) {
