@@ -24,12 +24,19 @@ class Registry:
             probe.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{probe.getsockname()[1]}"
         self.process = None
+        self.images = list(IMAGES)
         self.served = Served(os.path.join(work, "served"))
         self.files = self.served.address
 
     def contexts(self):
         """Flags that make the images known under their names."""
-        return [f"--build-context={name}=docker-image://{self.address}/{name}:latest" for name in IMAGES]
+        return [f"--build-context={name}=docker-image://{self.address}/{name}:latest" for name in self.images]
+
+    def add_lazy(self, lazybuild):
+        """"lazy": busybox as eStargz."""
+        subprocess.run([lazybuild, "convert", f"{self.address}/busybox:latest", f"{self.address}/lazy:latest",
+                        "--format", "estargz"], check=True, capture_output=True)
+        self.images.append("lazy")
 
     def without_addresses(self, text):
         """The same text at every run: ports are not."""

@@ -25,6 +25,7 @@ SOURCE=$(cd "$INTEGRATION/../.." && pwd)
 . "$INTEGRATION/trixie.sh"
 . "$INTEGRATION/sid.sh"
 . "$INTEGRATION/build.sh"
+. "$INTEGRATION/cache.sh"
 
 # Where the programs are: ctest says so; by hand the dev build is meant.
 LAZYBUILD=${LAZYBUILD_BIN:-$SOURCE/build/dev/builder/cli}/lazybuild
