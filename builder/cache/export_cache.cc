@@ -383,6 +383,9 @@ Result<void> CacheExport::check() {
 }
 
 Result<void> CacheExport::write() {
+    if (built_.imports != nullptr) {
+        built_.imports->wait();  // layers may be nowhere but in them
+    }
     TRY(target_, open_target(to_, store_, session_));
     TRY(present_, target_->look());
     list_steps();

@@ -32,6 +32,7 @@ class BackgroundImports final : public Imports {
                                                std::size_t count_max) override;
     std::vector<solve::ImportedRecord> children(const codec::Digest& base,
                                                 std::size_t count_max) override;
+    void wait() override { static_cast<void>(caches()); }
     std::optional<solve::Record> explanation(const codec::Digest& key) override;
     std::optional<Image> find_image(const std::string& name, const std::string& platform) override;
 

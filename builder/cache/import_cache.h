@@ -34,6 +34,8 @@ class Imports : public solve::ImportedRecords {
     /// Waits for what is being read.
     ~Imports() override = default;
 
+    /// Until all caches have been read, or cannot be.
+    virtual void wait() = 0;
     /// What a key's miss would be explained with: text, definition, files. May fetch. nullopt: no
     /// cache knows.
     virtual std::optional<solve::Record> explanation(const codec::Digest& key) = 0;
