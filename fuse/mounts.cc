@@ -195,7 +195,7 @@ Result<void> mount_overlay(const OverlayMount& mount) {
     if (!mount.upper.empty()) {
         options += fmt::format(",upperdir={},workdir={}", mount.upper, mount.work);
     }
-    if (mount.scratch) {
+    if (mount.scratch || mount.whole_files) {
         options += ",metacopy=off";
     }
     if (options.size() > kMountOptionsBytesMax) {

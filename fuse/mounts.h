@@ -46,6 +46,8 @@ struct OverlayMount {
     /// The upper directory is thrown away some time: nothing of it is made durable, where the
     /// kernel can do that (Linux 5.10), and each file in it is whole.
     bool scratch = false;
+    /// Each file in the upper directory is whole, as with `scratch`, and it stays.
+    bool whole_files = false;
 };
 /// Overlayfs as the daemon's users mount it: redirect_dir=nofollow, index=off.
 Result<void> mount_overlay(const OverlayMount& mount);

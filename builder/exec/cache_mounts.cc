@@ -11,13 +11,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <memory>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "base/file.h"
+#include "builder/exec/cache_lock.h"
 #include "builder/layers/disk_usage.h"
 #include "codec/sha256.h"
 
@@ -28,34 +27,8 @@ using codec::FileType;
 using graph::RunMount;
 using layers::FileInfo;
 
-constexpr auto kLockPoll = std::chrono::milliseconds{50};
 constexpr unsigned kPrivateTreesMax = 1024;
 constexpr std::string_view kGoing = ".going";  // no digest ends like this
-
-Result<bool> try_lock(int fd, int how) {
-    while (::flock(fd, how | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK) {
-            return false;
-        }
-        if (errno != EINTR) {
-            return fail(errno_error("lock a cache mount"));
-        }
-    }
-    return true;
-}
-
-Result<void> wait_for_lock(int fd, int how, const io::CancelToken& cancel) {
-    for (;;) {
-        TRY(const bool locked, try_lock(fd, how));
-        if (locked) {
-            return {};
-        }
-        if (cancel.cancelled()) {
-            return fail(Error{std::errc::operation_canceled, "cancelled"});
-        }
-        std::this_thread::sleep_for(kLockPoll);
-    }
-}
 
 Result<void> set_owner_and_mode(int fd, std::uint32_t uid, std::uint32_t gid, std::uint32_t mode) {
     if (::fchown(fd, uid, gid) != 0 || ::fchmod(fd, mode & 07777) != 0) {
@@ -74,8 +47,7 @@ Result<Fd> open_tree(const std::string& directory, const std::string& name,
         return there;
     }
     // Steps that share a cache come here at the same time.
-    TRY(const Fd maker, open_file(directory + "/making", O_RDWR | O_CREAT, 0600));
-    CHECK_OK(wait_for_lock(maker.get(), LOCK_EX, request.cancel));
+    TRY(const Fd making, lock_making(directory, request.cancel));
     if (auto there = open_file(path, kFlags)) {
         return there;
     }
@@ -180,15 +152,36 @@ std::string directory_of(const std::string& root, const std::string& name) {
     return root + "/cache-mounts/" + name;
 }
 
-/// Whether a file that has been locked is still the one that others will lock.
-bool is_there(int fd) {
-    struct stat status{};
-    return ::fstat(fd, &status) == 0 && status.st_nlink > 0;
-}
-
 Result<Fd> open_lock(const std::string& directory, const std::string& suffix) {
     CHECK_OK(make_directories(directory, 0700));
     return open_file(directory + "/lock" + suffix, O_RDWR | O_CREAT, 0600);
+}
+
+/// What a step sees, of a cache that it may have.
+Result<CacheMount> open_cache(Fd lock, const std::string& directory, const std::string& suffix,
+                              const CacheRequest& request) {
+    ::futimens(lock.get(), nullptr);  // only for `cache ls`
+    const RunMount& mount = request.mount;
+    CacheMount cache{.lock = std::move(lock),
+                     .layered = {},
+                     .place = {.key = cache_key(request),
+                               .name = mount.id,
+                               .directory = directory,
+                               .suffix = suffix,
+                               .mode = mount.mode.value_or(0755),
+                               .uid = mount.uid.value_or(0),
+                               .gid = mount.gid.value_or(0)},
+                     .tree = {}};
+    if (request.layered != nullptr) {
+        TRY(cache.layered, request.layered->open(cache.place, request.cancel));
+    }
+    if (cache.layered == nullptr) {
+        TRY(cache.tree, open_tree(directory, "tree" + suffix, request));
+        return cache;
+    }
+    cache.failed_before = cache.layered->failed_reads();
+    TRY(cache.tree, open_file(cache.layered->target(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    return cache;
 }
 
 Result<CacheMount> acquire_private(const std::string& directory, const CacheRequest& request) {
@@ -197,9 +190,7 @@ Result<CacheMount> acquire_private(const std::string& directory, const CacheRequ
         TRY(Fd lock, open_lock(directory, suffix));
         TRY(const bool locked, try_lock(lock.get(), LOCK_EX));
         if (locked && is_there(lock.get())) {
-            ::futimens(lock.get(), nullptr);
-            TRY(Fd tree, open_tree(directory, "tree" + suffix, request));
-            return CacheMount{.lock = std::move(lock), .tree = std::move(tree)};
+            return open_cache(std::move(lock), directory, suffix, request);
         }
     }
     return fail(over_limit(fmt::format("cache {}: more than {} private copies in use",
@@ -250,8 +241,12 @@ codec::Digest cache_key(const CacheRequest& request) {
     return hash.finish();
 }
 
+std::string cache_directory(const std::string& root, const codec::Digest& key) {
+    return directory_of(root, key.hex());
+}
+
 Result<CacheMount> acquire_cache(const CacheRequest& request) {
-    const std::string directory = directory_of(request.root, cache_key(request).hex());
+    const std::string directory = cache_directory(request.root, cache_key(request));
     if (request.mount.sharing == RunMount::Sharing::private_) {
         return acquire_private(directory, request);
     }
@@ -262,9 +257,7 @@ Result<CacheMount> acquire_cache(const CacheRequest& request) {
         if (!is_there(lock.get())) {
             continue;  // it was removed meanwhile
         }
-        ::futimens(lock.get(), nullptr);  // only for `cache ls`
-        TRY(Fd tree, open_tree(directory, "tree", request));
-        return CacheMount{.lock = std::move(lock), .tree = std::move(tree)};
+        return open_cache(std::move(lock), directory, "", request);
     }
 }
 

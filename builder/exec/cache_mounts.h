@@ -5,17 +5,21 @@
 //     tree, tree-1, …               what steps see; more than one where sharing is private
 //     lock, lock-1, …               flock: shared by steps that share, exclusive for one that locks
 //
+// and other files of caches that came with an imported one (layered_caches.h).
+//
 // Nothing that a Dockerfile says becomes a path, and steps see the trees alone, so that no link in
 // one can lead to another place of the host. Works between processes as within one.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "builder/exec/layered_caches.h"
 #include "builder/graph/step.h"
 #include "builder/layers/file_source.h"
 #include "snapshotter/io/wait.h"
@@ -34,20 +38,26 @@ struct CacheRequest {
     const graph::RunMount& mount;
     std::optional<CacheSeed> seed;
     io::CancelToken cancel;
+    LayeredCaches* layered = nullptr;  ///< nullptr: all caches are directories
 };
 
 /// Names the cache: same key, same directory. Steps that want several take them in this order, or
 /// they could wait for each other.
 codec::Digest cache_key(const CacheRequest& request);
+/// Where a cache is, or would be.
+std::string cache_directory(const std::string& root, const codec::Digest& key);
 
 /// A cache that a step may use: until it goes, nobody has it otherwise than its sharing allows.
 struct CacheMount {
     Fd lock;
-    Fd tree;  ///< O_PATH
+    std::shared_ptr<MountedCache> layered;  ///< where `tree` is, unless it is a directory
+    std::uint64_t failed_before = 0;        ///< reads of it, when it was acquired
+    CachePlace place;
+    Fd tree;
 };
 
-/// Waits for others as its sharing demands. A new tree has the mount's mode, uid and gid, and its
-/// seed's files. Errors: operation_canceled; those of making it.
+/// Waits for others as its sharing demands. A new tree has the mount's mode, uid and gid, and the
+/// files of an imported cache, or its seed's. Errors: operation_canceled; those of making it.
 Result<CacheMount> acquire_cache(const CacheRequest& request);
 
 /// One cache, as `cache ls` shows it.

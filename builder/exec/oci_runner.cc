@@ -100,6 +100,17 @@ class Step {
         return solve::RunResult{.layer = std::move(layer)};
     }
 
+    /// Caches whose layers could not be read.
+    std::vector<CachePlace> lost_caches() const {
+        std::vector<CachePlace> lost;
+        for (const CacheMount& cache : mounts_.caches) {
+            if (cache.layered != nullptr && cache.layered->failed_reads() > cache.failed_before) {
+                lost.push_back(cache.place);
+            }
+        }
+        return lost;
+    }
+
   private:
     Result<void> mount_root() {
         TRY(root_, directory_.directory("root"));
@@ -153,7 +164,8 @@ class Step {
                                           .store = store_,
                                           .directory = directory_,
                                           .base = *base_,
-                                          .root = points}));
+                                          .root = points,
+                                          .layered_caches = options_.layered_caches}));
         std::ranges::move(mounts_.mounts, std::back_inserter(spec.mounts));
         std::ranges::move(mounts_.environment, std::back_inserter(spec.environment));
         TRY(const std::string text, runtime_spec(spec));
@@ -233,9 +245,31 @@ class OciRunner final : public solve::StepRunner {
         }
         TRY(const Runtime runtime, find_runtime());
         TRY(const std::string build, store_.build_directory());
+        for (;;) {
+            std::vector<CachePlace> lost;
+            auto result = attempt(request, runtime, build, lost);
+            if (lost.empty() || request.cancel.cancelled()) {
+                return result;
+            }
+            // A cache is only a cache: once more, with it empty. It is not lost twice.
+            for (const CachePlace& cache : lost) {
+                CHECK_OK(options_.layered_caches->give_up(cache, "its layers cannot be read",
+                                                          request.cancel));
+            }
+        }
+    }
+
+  private:
+    Result<solve::RunResult> attempt(const solve::RunRequest& request, const Runtime& runtime,
+                                     const std::string& build, std::vector<CachePlace>& lost) {
         TRY(RunDirectory directory,
             RunDirectory::make(fmt::format("{}/run-{}", build, next_++), store_));
-        auto result = Step{request, store_, options_, runtime, directory}.run();
+        auto result = [&] {
+            Step step{request, store_, options_, runtime, directory};
+            auto ran = step.run();
+            lost = step.lost_caches();
+            return ran;
+        }();
         auto closed = directory.close();
         if (result && !closed) {
             return fail(std::move(closed).error());
@@ -243,7 +277,6 @@ class OciRunner final : public solve::StepRunner {
         return result;
     }
 
-  private:
     Result<Runtime> find_runtime() {
         const std::scoped_lock lock{mutex_};
         if (!runtime_) {

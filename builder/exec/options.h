@@ -45,6 +45,8 @@ struct Ulimit {
     std::int64_t soft = 0, hard = 0;
 };
 
+class LayeredCaches;
+
 struct RunnerOptions {
     std::string runtime;  ///< "crun", "runc" or a path; "" for the first one that is on PATH
     Entitlements entitlements;
@@ -55,6 +57,8 @@ struct RunnerOptions {
     std::vector<std::pair<std::string, std::string>> extra_hosts;  ///< --add-host: name, address
     std::vector<Ulimit> ulimits;
     std::uint64_t shm_bytes = 64 << 20;
+    /// Of caches that came with an imported one; nullptr: there are none. Outlives the runner.
+    LayeredCaches* layered_caches = nullptr;
 };
 
 /// "NAME=SOFT[:HARD]". Errors: invalid_argument.

@@ -95,6 +95,7 @@ Result<void> RunDirectory::unmount() {
         }
         mounts_.pop_back();
     }
+    kept_.clear();
     return result;
 }
 

@@ -11,6 +11,7 @@
 // Unmounts what it mounted, the last first, and removes itself. One thread.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +29,7 @@ class RunDirectory {
         : path_(std::exchange(other.path_, {})),
           store_(other.store_),
           mounts_(std::exchange(other.mounts_, {})),
+          kept_(std::exchange(other.kept_, {})),
           next_(other.next_) {}
     RunDirectory& operator=(RunDirectory&&) = delete;
     ~RunDirectory();
@@ -40,6 +42,9 @@ class RunDirectory {
     Result<std::string> private_directory(const std::string& name);
     /// `target` has been mounted on, and is to be unmounted.
     void mounted(std::string target) { mounts_.push_back({.target = std::move(target)}); }
+
+    /// `value` goes once all is unmounted: something mounted here needs it.
+    void keep(std::shared_ptr<void> value) { kept_.push_back(std::move(value)); }
 
     /// Mounts a file system for a step. Errors: those of LayerStore::mount.
     struct View {
@@ -66,6 +71,7 @@ class RunDirectory {
     std::string path_;  ///< "" once closed
     layers::LayerStore& store_;
     std::vector<Mounted> mounts_;
+    std::vector<std::shared_ptr<void>> kept_;
     unsigned next_ = 0;
 };
 

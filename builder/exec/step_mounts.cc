@@ -201,6 +201,11 @@ class MountsMaker {
             for (Item* item : one.items) {
                 item->cache = result_.caches.size();
             }
+            if (acquired->layered != nullptr) {
+                std::ranges::copy(acquired->layered->snapshot().layers,
+                                  std::back_inserter(result_.layers));
+                request_.directory.keep(acquired->layered);
+            }
             result_.caches.push_back(*std::move(acquired));
         }
         return {};
@@ -210,7 +215,8 @@ class MountsMaker {
         return {.root = request_.store.root(),
                 .mount = wanted.mount,
                 .seed = wanted.seed,
-                .cancel = request_.run.cancel};
+                .cancel = request_.run.cancel,
+                .layered = request_.layered_caches};
     }
 
     Result<void> find_seed(const Item& item, WantedCache& wanted) const {

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "builder/exec/agent_proxy.h"
 #include "builder/exec/cache_mounts.h"
+#include "builder/exec/layered_caches.h"
 #include "builder/exec/mount_points.h"
 #include "builder/exec/options.h"
 #include "builder/exec/run_directory.h"
@@ -28,6 +29,7 @@ struct StepMountsRequest {
     RunDirectory& directory;
     layers::FileSource& base;  ///< the step's root file system, as it is before
     MountPoints& root;         ///< the same, mounted
+    LayeredCaches* layered_caches = nullptr;
 };
 
 /// Goes when the step is over.

@@ -104,6 +104,23 @@ class UpperReader {
         for (const Found& found : all) {
             CHECK_OK(visit(found, hidden));
         }
+        return options_.complete && !hidden ? put_deletions(path, all) : Result<void>{};
+    }
+
+    /// Of what is below, and not among `all` that there is.
+    Result<void> put_deletions(const std::string& path, const std::vector<Found>& all) {
+        TRY(const auto below, options_.below.look(path));
+        if (!below || below->type != FileType::directory) {
+            return {};
+        }
+        TRY(const std::vector<std::string> names, options_.below.list(path));
+        for (const std::string& name : names) {
+            if (!std::ranges::binary_search(all, name, {}, &Found::name)) {
+                CHECK_OK(put({.path = (path.empty() ? "" : path + "/") +
+                                      std::string{kWhiteoutPrefix} + name},
+                             nullptr));
+            }
+        }
         return {};
     }
 
@@ -244,6 +261,9 @@ class UpperReader {
             const std::string name = entry->d_name;
             if (name != "." && name != "..") {
                 result = look(path, ::dirfd(stream), name, all);
+                if (result && !all.empty() && all.back().name == name && !is_wanted(all.back())) {
+                    all.pop_back();
+                }
             }
             errno = 0;
         }
@@ -254,6 +274,15 @@ class UpperReader {
         CHECK_OK(result);
         std::ranges::sort(all, {}, &Found::name);
         return all;
+    }
+
+    bool is_wanted(const Found& found) const {
+        if (found.whiteout) {
+            return !options_.complete;  // a device node like others
+        }
+        const FileType type = found.entry.type;
+        return !options_.files_only || type == FileType::regular || type == FileType::directory ||
+               type == FileType::symlink;
     }
 
     static Result<void> look(const std::string& parent, int directory, const std::string& name,

@@ -23,6 +23,9 @@ struct UpperOptions {
     std::string upper;                        ///< path of the directory
     layers::FileSource& below;                ///< what the overlay was put on
     const std::set<std::string>& made_by_us;  ///< MountPoints::made(): left out when still empty
+    /// `upper` is no overlay's: all that there is. What it lacks of `below` has been deleted.
+    bool complete = false;
+    bool files_only = false;  ///< device nodes and FIFOs are left out
 };
 
 /// Reads it, sorted by name, into a maker that is asked for when there is something to put into it.

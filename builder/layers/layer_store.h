@@ -59,6 +59,8 @@ struct SnapshotMount {
     /// time: nothing of it is made durable. `work` is an empty directory beside it. Both empty:
     /// read-only.
     std::string upper, work;
+    /// `upper` outlives the mount, and may have been one of the same snapshot before.
+    bool lasting = false;
 };
 
 /// What can be removed, and what it takes on the disk.

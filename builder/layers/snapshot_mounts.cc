@@ -108,7 +108,8 @@ Result<void> SnapshotMounts::mount(const Snapshot& snapshot, const SnapshotMount
                                .work = where.work,
                                .target = where.target,
                                .lowers_directory = directory_,
-                               .scratch = true};
+                               .scratch = !where.lasting,
+                               .whole_files = where.lasting};
     {
         const std::lock_guard lock(mutex_);
         CHECK_OK(make_layers_directory());
