@@ -218,6 +218,27 @@ Result<void> parse_records(const JsonPlace& root, CacheConfig& config) {
     return {};
 }
 
+Result<void> parse_mounts(const JsonPlace& own, CacheConfig& config) {
+    TRY(const auto places, array_or_empty(own, "mounts", kConfigMountsMax));
+    for (const JsonPlace& place : places) {
+        CacheMount mount;
+        TRY(const JsonPlace key, place.at("key"));
+        TRY(mount.key, key.digest());
+        TRY(const JsonPlace layer, place.at("layer"));
+        TRY(mount.layer, parse_index(layer, config.layers.size()));
+        TRY(const auto ids, array_or_empty(place, "ids", kConfigChainMax));
+        for (const JsonPlace& id : ids) {
+            TRY(mount.ids.emplace_back(), id.digest());
+        }
+        if (mount.ids.size() != config.chain(mount.layer).size()) {
+            return fail(place.error(fmt::format("{} ids for {} layers", mount.ids.size(),
+                                                config.chain(mount.layer).size())));
+        }
+        config.mounts.push_back(std::move(mount));
+    }
+    return {};
+}
+
 Result<void> parse_own(const JsonPlace& place, CacheConfig& config) {
     TRY(const JsonPlace version, place.at("version"));
     TRY(const std::uint64_t number, version.whole_number());
@@ -241,6 +262,7 @@ Result<void> parse_own(const JsonPlace& place, CacheConfig& config) {
         TRY(image.config, codec::Descriptor::parse(image_config));
         config.images.push_back(std::move(image));
     }
+    CHECK_OK(parse_mounts(place, config));
     if (const auto explain = place.find("explain")) {
         TRY(config.explain, codec::Descriptor::parse(*explain));
     }
@@ -268,7 +290,7 @@ bool CacheConfig::operator==(const CacheConfig& other) const {
     const bool same_explain = explain.has_value() == other.explain.has_value() &&
                               (!explain || same_blob(*explain, *other.explain));
     return same_explain && ours == other.ours && mode == other.mode && layers == other.layers &&
-           records == other.records && images == other.images;
+           records == other.records && images == other.images && mounts == other.mounts;
 }
 
 Result<CacheConfig> CacheConfig::parse(ByteView text) {

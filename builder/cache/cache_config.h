@@ -9,7 +9,9 @@
 //   layers[].lazybuild   {compression, level, annotations}: how the blob was written
 //   records[].lazybuild  {id, content}: what the step made (without an id: no layer); the record
 //                        of the same step under its other key
-//   lazybuild            {version, mode, images[], explain}: documents of bases; texts of keys
+//   lazybuild            {version, mode, images[], mounts[], explain}: documents of bases; cache
+//                        mounts {key, layer, ids}: its file system's top layer, and what each of
+//                        the layers is, the bottom one first; texts of keys
 // chains[] and createdAt are read and never written: equal caches have equal bytes.
 //
 // Source: BuildKit's cache/remotecache/v1. Threads: any.
@@ -34,6 +36,7 @@ inline constexpr std::size_t kConfigBytesMax = 64 << 20;
 inline constexpr std::size_t kConfigRecordsMax = 100'000;
 inline constexpr std::size_t kConfigLayersMax = 100'000;
 inline constexpr std::size_t kConfigImagesMax = 4096;
+inline constexpr std::size_t kConfigMountsMax = 4096;
 /// Of one record: inputs with their alternatives; results.
 inline constexpr std::size_t kConfigLinksMax = 4096;
 /// Of one file system.
@@ -78,18 +81,28 @@ struct CacheImage {
     bool operator==(const CacheImage& other) const;
 };
 
+/// What a RUN --mount=type=cache begins with.
+struct CacheMount {
+    codec::Digest key;               ///< exec::cache_key
+    std::size_t layer = 0;           ///< the top one
+    std::vector<codec::Digest> ids;  ///< of all its layers, bottom first
+
+    bool operator==(const CacheMount&) const = default;
+};
+
 struct CacheConfig {
     std::vector<CacheLayer> layers;
     std::vector<CacheRecord> records;
     bool ours = false;  ///< "lazybuild" is there
     std::string mode;   ///< "min", "max": which records should have layers
     std::vector<CacheImage> images;
+    std::vector<CacheMount> mounts;
     std::optional<codec::Descriptor> explain;
 
     /// Errors: bad_message with the path of the member, also for links to what is not there and
     /// for layers that stand on themselves; over_limit; not_supported for a newer version of ours.
     static Result<CacheConfig> parse(ByteView text);
-    /// Equal layers, records and images give equal bytes, in whatever order they are here.
+    /// Equal layers, records, images and mounts give equal bytes, in whatever order they are here.
     std::string serialize() const;
 
     /// Layers below `top`, and it, the bottom one first.

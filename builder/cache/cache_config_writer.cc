@@ -158,7 +158,18 @@ Json records_json(const std::vector<CacheRecord>& records,
     return all;
 }
 
-Json own_json(const CacheConfig& config) {
+Json mount_json(const CacheMount& mount, const std::vector<std::size_t>& layer_places) {
+    Json json = Json::object();
+    json["key"] = mount.key.text();
+    json["layer"] = layer_places[mount.layer];
+    json["ids"] = Json::array();
+    for (const codec::Digest& id : mount.ids) {
+        json["ids"].push_back(id.text());
+    }
+    return json;
+}
+
+Json own_json(const CacheConfig& config, const std::vector<std::size_t>& layer_places) {
     Json own = Json::object();
     own["version"] = 1;
     if (!config.mode.empty()) {
@@ -176,6 +187,13 @@ Json own_json(const CacheConfig& config) {
         json["manifest"] = image.manifest.json();
         json["config"] = image.config.json();
         own["images"].push_back(std::move(json));
+    }
+    const auto mounts = sorted(config.mounts.size(), [&](std::size_t index) {
+        const CacheMount& mount = config.mounts[index];
+        return std::tuple(mount.key, layer_places[mount.layer], mount.ids);
+    });
+    for (const std::size_t index : mounts) {
+        own["mounts"].push_back(mount_json(config.mounts[index], layer_places));
     }
     if (config.explain) {
         own["explain"] = config.explain->json();
@@ -199,7 +217,7 @@ std::string CacheConfig::serialize() const {
         json["records"] = records_json(records, places);
     }
     if (ours) {
-        json["lazybuild"] = own_json(*this);
+        json["lazybuild"] = own_json(*this, places);
     }
     return codec::json_text(json);
 }

@@ -55,6 +55,8 @@ class CacheExport {
     Result<void> write();
     void choose_layers();
     Result<void> put_layers();
+    Result<void> put_layers(const std::vector<codec::Digest>& ids, const CacheTo& how);
+    void add_mount(const BuiltMount& mount);
     Result<layers::LayerPointer> open(const codec::Digest& id);
     void list_steps();
     Result<void> make_config();
@@ -79,6 +81,7 @@ class CacheExport {
     std::vector<solve::StepRecord> steps_;      ///< each once
     std::optional<codec::Descriptor> present_;  ///< the config of what is there
     std::vector<codec::Digest> ids_;            ///< of layers that the mode asks for
+    std::vector<codec::Digest> mount_ids_;      ///< of other layers, of cache mounts
     std::map<codec::Digest, PlacedLayer> layers_;
     RecordList records_;
     LayerForest forest_;
@@ -106,6 +109,13 @@ void CacheExport::choose_layers() {
             choose(step.layer_ids);
         }
     }
+    for (const BuiltMount& mount : built_.mounts) {
+        for (const codec::Digest& id : mount.layer_ids) {
+            if (to_.mounts && chosen.insert(id).second) {
+                mount_ids_.push_back(id);
+            }
+        }
+    }
 }
 
 Result<layers::LayerPointer> CacheExport::open(const codec::Digest& id) {
@@ -128,22 +138,33 @@ Result<void> CacheExport::put_layers() {
     for (const BaseImage& base : built_.bases) {
         CHECK_OK(exporter::remember_base(store_, base.manifest, base.config, base.origin));
     }
+    CHECK_OK(put_layers(ids_, to_));
+    // Steps read little of large caches: their layers are lazy, whatever the others are.
+    CacheTo lazy = to_;
+    if (to_.compression != layers::Compression::estargz) {
+        lazy.compression = layers::Compression::estargz;
+        lazy.compression_level.reset();
+    }
+    return put_layers(mount_ids_, lazy);
+}
+
+Result<void> CacheExport::put_layers(const std::vector<codec::Digest>& ids, const CacheTo& how) {
     exporter::LayerBlobs blobs{store_,
                                session_,
-                               {.compression = to_.compression,
-                                .level = to_.level(),
-                                .force = to_.force_compression,
+                               {.compression = how.compression,
+                                .level = how.level(),
+                                .force = how.force_compression,
                                 .flights = built_.flights}};
-    std::vector<BlobWay> ways(ids_.size(), BlobWay::elsewhere);
+    std::vector<BlobWay> ways(ids.size(), BlobWay::elsewhere);
     std::atomic<std::size_t> done = 0;
     auto ready = [&](std::size_t index, const exporter::ImageLayer& layer) -> Result<void> {
         TRY(ways[index], target_->put(layer));
-        task_.step("writing layers", ++done, ids_.size());
+        task_.step("writing layers", ++done, ids.size());
         return {};
     };
-    TRY(auto layers, blobs.each(ids_, [this](const codec::Digest& id) { return open(id); }, ready));
-    for (std::size_t i = 0; i < ids_.size(); ++i) {
-        layers_.emplace(ids_[i], PlacedLayer{.layer = std::move(layers[i]), .way = ways[i]});
+    TRY(auto layers, blobs.each(ids, [this](const codec::Digest& id) { return open(id); }, ready));
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        layers_.emplace(ids[i], PlacedLayer{.layer = std::move(layers[i]), .way = ways[i]});
     }
     return {};
 }
@@ -171,9 +192,28 @@ void CacheExport::account(const solve::StepRecord& step) {
     records_.add(step, forest_.add(file_system));
 }
 
+void CacheExport::add_mount(const BuiltMount& mount) {
+    std::vector<const exporter::ImageLayer*> file_system;
+    for (const codec::Digest& id : mount.layer_ids) {
+        const Result<exporter::ImageLayer>& layer = layers_.at(id).layer;
+        if (!layer) {
+            exported_.warnings.push_back(fmt::format("the cache mount {} is left out: {}",
+                                                     mount.name, layer.error().message));
+            return;
+        }
+        file_system.push_back(&*layer);
+    }
+    ++exported_.mounts;
+    config_.mounts.push_back(
+        {.key = mount.key, .layer = forest_.add(file_system), .ids = mount.layer_ids});
+}
+
 Result<void> CacheExport::make_config() {
     for (const solve::StepRecord& step : steps_) {
         account(step);
+    }
+    if (to_.mounts) {
+        std::ranges::for_each(built_.mounts, [this](const BuiltMount& each) { add_mount(each); });
     }
     config_.ours = true;
     config_.mode = to_.mode == Mode::min ? "min" : "max";
@@ -360,6 +400,10 @@ Result<void> CacheExport::check() {
             fmt::format("what was read back has {} records, {} with layers; {} and {} were written",
                         read.records.size(), with_layers, config_.records.size(), with_layers_)));
     }
+    if (read.mounts.size() != config_.mounts.size()) {
+        return fail(corrupt(fmt::format("what was read back has {} cache mounts; {} were written",
+                                        read.mounts.size(), config_.mounts.size())));
+    }
     std::map<codec::Digest, const codec::Descriptor*> to_look_for;
     for (const auto& [id, placed] : layers_) {
         const bool moved = placed.way == BlobWay::uploaded || placed.way == BlobWay::mounted;
@@ -440,6 +484,9 @@ std::string ExportedCache::summary(Mode mode) const {
     }
     text += fmt::format(", {} dropped; {} layers, {} uploaded ({}), {} mounted", dropped, layers,
                         uploaded, image::size_text(uploaded_bytes), mounted);
+    if (mounts > 0) {
+        text += fmt::format(", {} cache mount{}", mounts, mounts == 1 ? "" : "s");
+    }
     if (elsewhere > 0) {
         text += fmt::format(", {} of bases left in their registries", elsewhere);
     }

@@ -39,6 +39,14 @@ struct BaseImage {
     std::function<Result<layers::Snapshot>()> open;
 };
 
+/// What a cache mount holds now.
+struct BuiltMount {
+    codec::Digest key;  ///< exec::cache_key
+    std::string name;   ///< for messages: its id
+    /// Bottom first, not empty. The layer store has them, or knows of them.
+    std::vector<codec::Digest> layer_ids;
+};
+
 /// What is known of a build.
 struct BuiltCache {
     /// Solver::records, of all platforms.
@@ -46,6 +54,7 @@ struct BuiltCache {
     /// Of the results, of all platforms, bottom first: the layers of mode=min.
     std::vector<std::vector<codec::Digest>> results;
     std::vector<BaseImage> bases;
+    std::vector<BuiltMount> mounts;  ///< each once; for caches with mounts=true
     /// That steps were found in, and that know what explains them; nullptr: none.
     Imports* imports = nullptr;
     exporter::BlobFlights* flights = nullptr;  ///< shared with exports that run at the same time
@@ -59,6 +68,7 @@ struct ExportedCache {
     std::size_t records = 0;  ///< exported, with layers
     std::size_t metadata_only = 0;
     std::size_t dropped = 0;
+    std::size_t mounts = 0;  ///< cache mounts
     std::size_t layers = 0;
     std::size_t uploaded = 0;  ///< blobs of layers
     std::uint64_t uploaded_bytes = 0;

@@ -35,6 +35,7 @@ class BackgroundImports final : public Imports {
     void wait() override { static_cast<void>(caches()); }
     std::optional<solve::Record> explanation(const codec::Digest& key) override;
     std::optional<Image> find_image(const std::string& name, const std::string& platform) override;
+    std::vector<codec::Digest> find_mount(const codec::Digest& key) override;
 
   private:
     using Cache = std::shared_ptr<ImportedCache>;  ///< nullptr: it holds nothing
@@ -207,6 +208,16 @@ std::optional<Imports::Image> BackgroundImports::find_image(const std::string& n
         }
     }
     return std::nullopt;
+}
+
+std::vector<codec::Digest> BackgroundImports::find_mount(const codec::Digest& key) {
+    for (const Cache& cache : caches()) {
+        auto layers = cache->find_mount(key);
+        if (!layers.empty()) {
+            return layers;
+        }
+    }
+    return {};
 }
 
 }  // namespace

@@ -50,6 +50,10 @@ class Imports : public solve::ImportedRecords {
     /// `name` and `platform` as in BaseImage. nullopt: no cache has it.
     virtual std::optional<Image> find_image(const std::string& name,
                                             const std::string& platform) = 0;
+
+    /// Ids of the layers of a cache mount (exec::cache_key), bottom first, of which the layer store
+    /// has been told; empty: no cache has it.
+    virtual std::vector<codec::Digest> find_mount(const codec::Digest& key) = 0;
 };
 
 }  // namespace lazybuild::cache

@@ -117,11 +117,39 @@ std::size_t ImportedCache::record_count() const {
     return count;
 }
 
+std::optional<layers::LayerBlob> ImportedCache::blob_of(const CacheLayer& layer) const {
+    codec::Descriptor blob = layer.blob;
+    const auto named = named_.find(blob.digest);
+    if (named != named_.end() && (blob.size_bytes == 0 || blob.media_type.empty())) {
+        blob = named->second;
+    }
+    if (blob.size_bytes == 0 || blob.media_type.empty()) {
+        return std::nullopt;
+    }
+    return layers::LayerBlob{
+        .descriptor = blob,
+        .diff_id = layer.diff_id,
+        .compression = layer.compression.value_or(exporter::compression_of(blob)),
+        .level = layer.level,
+        .imported = true};
+}
+
 Result<std::size_t> ImportedCache::tell(layers::LayerStore& store) const {
     std::vector<layers::ImportedLayer> told;
     std::set<std::pair<codec::Digest, codec::Digest>> seen;
     std::set<codec::Digest> made_by_steps;
     std::size_t unknown = 0;
+    auto add = [&](const codec::Digest& id, const CacheLayer& layer) {
+        std::optional<layers::LayerBlob> blob = blob_of(layer);
+        if (!blob) {
+            return false;
+        }
+        made_by_steps.insert(blob->descriptor.digest);
+        if (seen.emplace(id, blob->descriptor.digest).second) {  // else told, for its other key
+            told.push_back({.id = id, .blob = *std::move(blob)});
+        }
+        return true;
+    };
     for (const auto& [key, place] : by_key_) {
         const CacheConfig& config = configs_[place.config];
         const CacheRecord& record = config.records[place.record];
@@ -129,26 +157,16 @@ Result<std::size_t> ImportedCache::tell(layers::LayerStore& store) const {
             continue;  // no layer, or nowhere: find() says so
         }
         const CacheLayer& layer = config.layers[*record.layer];
-        codec::Descriptor blob = layer.blob;
-        const auto named = named_.find(blob.digest);
-        if (named != named_.end() && (blob.size_bytes == 0 || blob.media_type.empty())) {
-            blob = named->second;
+        unknown += add(*record.id, layer) ? 0 : 1;
+    }
+    for (const CacheConfig& config : configs_) {
+        for (const CacheMount& mount : config.mounts) {
+            const std::vector<std::size_t> chain = config.chain(mount.layer);
+            for (std::size_t i = 0; i < chain.size(); ++i) {
+                // Of one that is not known nothing is found: the cache mount begins empty.
+                static_cast<void>(add(mount.ids[i], config.layers[chain[i]]));
+            }
         }
-        if (blob.size_bytes == 0 || blob.media_type.empty()) {
-            ++unknown;
-            continue;
-        }
-        made_by_steps.insert(blob.digest);
-        if (!seen.emplace(*record.id, blob.digest).second) {
-            continue;  // told already, for its other key
-        }
-        told.push_back(
-            {.id = *record.id,
-             .blob = {.descriptor = blob,
-                      .diff_id = layer.diff_id,
-                      .compression = layer.compression.value_or(exporter::compression_of(blob)),
-                      .level = layer.level,
-                      .imported = true}});
     }
     if (!told.empty()) {
         CHECK_OK(store.import_layers(blobs_, told));
@@ -204,6 +222,16 @@ std::optional<solve::ImportedRecord> ImportedCache::find(const codec::Digest& ke
         found.no_layer = why_no_layer(config);
     }
     return found;
+}
+
+std::vector<codec::Digest> ImportedCache::find_mount(const codec::Digest& key) const {
+    for (const CacheConfig& config : configs_) {
+        const auto mount = std::ranges::find(config.mounts, key, &CacheMount::key);
+        if (mount != config.mounts.end()) {
+            return mount->ids;
+        }
+    }
+    return {};
 }
 
 Result<const Explanations*> ImportedCache::explanations() {

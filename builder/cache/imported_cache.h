@@ -37,6 +37,8 @@ class ImportedCache {
     Result<std::size_t> tell(layers::LayerStore& store) const;
 
     std::optional<solve::ImportedRecord> find(const codec::Digest& key) const;
+    /// Ids of the layers of a cache mount, bottom first; empty: there is none.
+    std::vector<codec::Digest> find_mount(const codec::Digest& key) const;
     /// Fetches the explanations, the first time. Errors: also those of that time.
     Result<const Explanations*> explanations();
     /// With what find() knows of it.
@@ -64,6 +66,8 @@ class ImportedCache {
     Result<void> read_images(const CacheFound& found);
     void index();
     std::string why_no_layer(const CacheConfig& config) const;
+    /// nullopt: nobody says enough of it.
+    std::optional<layers::LayerBlob> blob_of(const CacheLayer& layer) const;
 
     const std::string name_;
     const std::shared_ptr<image::ImageSource> blobs_;

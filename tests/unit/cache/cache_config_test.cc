@@ -108,11 +108,16 @@ TEST(CacheConfig, reads_what_it_writes) {
     image.config.digest = digest('9');
     config.images = {image};
     config.explain = image.config;
+    config.mounts = {{.key = digest('3'), .layer = 1, .ids = {digest('a'), digest('b')}},
+                     {.key = digest('2'), .layer = 0, .ids = {digest('a')}}};
     const std::string written = config.serialize();
     const auto read = CacheConfig::parse(as_bytes(written));
     ASSERT_TRUE(read) << read.error().message;
     EXPECT_EQ(read->serialize(), written);
     EXPECT_EQ(read->images, config.images);
+    EXPECT_EQ(read->mounts[0].key, digest('2'));
+    EXPECT_EQ(read->mounts[1].ids, config.mounts[0].ids);
+    EXPECT_EQ(read->layers[read->mounts[1].layer].blob.digest, config.layers[1].blob.digest);
     EXPECT_EQ(read->layers[1].level, 5);
     EXPECT_EQ(read->layers[1].compression, layers::Compression::estargz);
     EXPECT_EQ(read->layers[1].blob.annotations.size(), 1U);
@@ -151,6 +156,12 @@ TEST(CacheConfig, refuses_links_to_what_is_not_there) {
     EXPECT_TRUE(says(error_of(R"({"layers":[{"blob":")" + kDigest + R"(","parent":5}]})"),
                      "layers[0].parent"));
     EXPECT_TRUE(says(error_of("[]"), "not an object"));
+    const std::string mount = R"({"layers":[{"blob":")" + kDigest +
+                              R"(","parent":-1}],"lazybuild":{"version":1,"mounts":[{"key":")";
+    EXPECT_TRUE(says(error_of(mount + R"(../../x","layer":0,"ids":[]}]}})"), "mounts[0].key"));
+    EXPECT_TRUE(says(error_of(mount + kDigest + R"(","layer":1,"ids":[]}]}})"), "there is none"));
+    EXPECT_TRUE(
+        says(error_of(mount + kDigest + R"(","layer":0,"ids":[]}]}})"), "0 ids for 1 layers"));
 }
 
 TEST(CacheConfig, refuses_layers_that_stand_on_themselves) {

@@ -15,6 +15,7 @@ namespace {
 
 using test::CacheFixture;
 using test::FakeStore;
+using test::LayerBuilder;
 
 bool says(const std::string& text, std::string_view words) {
     return text.find(words) != std::string::npos;
@@ -47,6 +48,16 @@ class ExportCacheTest : public CacheFixture {
     }
     bool has_blob(const std::string& layout, const codec::Digest& digest) const {
         return std::filesystem::exists(layout + "/blobs/sha256/" + digest.hex());
+    }
+
+    BuiltMount mount(const std::string& name, const std::vector<std::string>& files) {
+        BuiltMount made{.key = test::digest_of(name), .name = name, .layer_ids = {}};
+        for (const std::string& file : files) {
+            const auto layer = LayerBuilder{}.file(file, name + file).finish(name + file);
+            store_.known[layer->id()] = layer;
+            made.layer_ids.push_back(layer->id());
+        }
+        return made;
     }
 
     codec::Manifest manifest_;
@@ -231,6 +242,37 @@ TEST_F(ExportCacheTest, a_registry_that_is_gone_is_named) {
     ASSERT_FALSE(exported);
     EXPECT_TRUE(says(exported.error().message, "cache 127.0.0.1:1/app:cache"))
         << exported.error().message;
+}
+
+TEST_F(ExportCacheTest, cache_mounts_go_along_when_they_are_asked_for) {
+    BuiltCache with = built();
+    with.mounts = {mount("go", {"a", "b"}), mount("npm", {"c"})};
+    EXPECT_EQ(export_to("type=local,mode=max,dest=" + local("without"), with).mounts, 0U);
+    const std::string where = "type=local,mode=max,mounts=true,compression=zstd,dest=";
+    const ExportedCache exported = export_to(where + local("cache"), with);
+    EXPECT_EQ(exported.mounts, 2U);
+    EXPECT_EQ(exported.layers, 7U);
+    EXPECT_TRUE(says(exported.summary(Mode::max), ", 2 cache mounts"));
+    const CacheConfig config = config_in(local("cache"));
+    ASSERT_EQ(config.mounts.size(), 2U);
+    for (const CacheMount& each : config.mounts) {
+        for (const std::size_t layer : config.chain(each.layer)) {
+            EXPECT_EQ(config.layers[layer].compression, layers::Compression::estargz);
+            EXPECT_TRUE(has_blob(local("cache"), config.layers[layer].blob.digest));
+        }
+    }
+    EXPECT_TRUE(export_to(where + local("cache"), with).unchanged);
+}
+
+TEST_F(ExportCacheTest, a_cache_mount_without_a_layer_is_left_out_with_a_warning) {
+    BuiltCache with = built();
+    with.mounts = {mount("go", {"a", "b"})};
+    store_.known.erase(with.mounts[0].layer_ids[0]);
+    const ExportedCache exported =
+        export_to("type=local,mode=max,strict=true,mounts=true,dest=" + local("cache"), with);
+    EXPECT_EQ(exported.mounts + exported.dropped, 0U);
+    ASSERT_EQ(exported.warnings.size(), 1U);
+    EXPECT_TRUE(says(exported.warnings[0], "the cache mount go is left out: "));
 }
 
 }  // namespace

@@ -265,5 +265,21 @@ TEST_F(ImportCacheTest, an_image_without_a_cache_is_said_to_be_one) {
     EXPECT_TRUE(says(progress_.log, "an image without an inline cache")) << progress_.log;
 }
 
+TEST_F(ImportCacheTest, cache_mounts_are_found_by_their_keys) {
+    BuiltCache with = built();
+    const auto layer = test::LayerBuilder{}.file("f", "content").finish("mount");
+    store_.known[layer->id()] = layer;
+    with.mounts = {
+        {.key = test::digest_of("go"), .name = "go", .layer_ids = {layer->id(), tool_.layer}}};
+    export_to("type=local,mounts=true,dest=" + local("cache"), with);
+    import({"type=local,src=" + local("cache")}, [&](Imports& imports) {
+        EXPECT_EQ(imports.find_mount(test::digest_of("go")), with.mounts[0].layer_ids);
+        EXPECT_TRUE(imports.find_mount(test::digest_of("npm")).empty());
+        const auto blobs = fresh_.blobs(layer->id());
+        ASSERT_EQ(blobs->size(), 1U);
+        EXPECT_EQ(blobs->front().compression, layers::Compression::estargz);
+    });
+}
+
 }  // namespace
 }  // namespace lazybuild::cache
