@@ -13,6 +13,7 @@
 #include "builder/cli/build_caches.h"
 #include "builder/cli/image_load.h"
 #include "builder/cli/source_epoch.h"
+#include "builder/cli/travelling_mounts.h"
 #include "builder/dockerfile/excerpt.h"
 #include "builder/dockerfile/parser.h"
 #include "builder/exec/oci_runner.h"
@@ -283,6 +284,8 @@ Result<void> Build::open_solver() {
             [this](const dockerfile::Lines& lines) { return dockerfile::excerpt(file_, lines); },
         .give_up = [this] { session_.give_up(); },
     };
+    layered_caches_ = open_layered_caches(*store_, session_, imports_.get(), log_);
+    options_.runner.layered_caches = layered_caches_.get();
     runner_ = exec::make_oci_runner(*store_, options_.runner);
     solver_ = std::make_unique<solve::Solver>(*store_, *records_, std::move(sources),
                                               std::move(operations), *runner_, log_,
@@ -350,6 +353,15 @@ Result<void> Build::export_all(BuildResult& result) {
     }
     TRY(cache::BuiltCache built, built_cache(solved, *solver_, *images_, *store_));
     built.imports = imports_.get();
+    if (std::ranges::any_of(options_.cache_to, &cache::CacheTo::mounts)) {
+        TRY(built.mounts, built_mounts({.plans = solved,
+                                        .solver = *solver_,
+                                        .images = *images_,
+                                        .caches = *layered_caches_,
+                                        .imports = imports_.get(),
+                                        .session = session_,
+                                        .progress = log_}));
+    }
     built.flights = options_.exporting.flights = &flights_;
     Result<std::vector<cache::ExportedCache>> written = std::vector<cache::ExportedCache>{};
     Result<void> exported;

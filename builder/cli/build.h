@@ -19,6 +19,7 @@
 #include "builder/cli/build_log.h"
 #include "builder/cli/build_options.h"
 #include "builder/exec/key_agent.h"
+#include "builder/exec/layered_caches.h"
 #include "builder/export/blob_flights.h"
 #include "builder/layers/layer_store.h"
 #include "builder/solve/solver.h"
@@ -82,6 +83,7 @@ class Build {
     std::vector<std::unique_ptr<Platform>> platforms_;
     std::optional<Checked> checked_;
     std::vector<std::unique_ptr<exec::KeyAgent>> agents_;
+    std::unique_ptr<exec::LayeredCaches> layered_caches_;
     std::unique_ptr<solve::StepRunner> runner_;
     std::unique_ptr<solve::Solver> solver_;
     exporter::BlobFlights flights_;

@@ -18,6 +18,7 @@ using codec::JsonPlace;
 
 constexpr std::size_t kBytesMax = 1 << 20;
 constexpr std::size_t kBlobsMax = 8;  // of one layer
+constexpr std::uint64_t kLevelMax = 1000;
 
 Result<layers::LayerBlob> parse_blob(const JsonPlace& place) {
     layers::LayerBlob blob;
@@ -31,6 +32,10 @@ Result<layers::LayerBlob> parse_blob(const JsonPlace& place) {
         return fail(compression.error("not known"));
     }
     blob.compression = static_cast<layers::Compression>(number);
+    if (const auto level = place.find("level")) {
+        TRY(const std::uint64_t known, level->whole_number());
+        blob.level = static_cast<int>(std::min<std::uint64_t>(known, kLevelMax));
+    }
     blob.imported = true;
     return blob;
 }
@@ -86,6 +91,9 @@ Result<void> write_cache_base(const std::string& path, const CacheBase& base) {
             known["descriptor"] = blob.descriptor.json();
             known["diffID"] = blob.diff_id.text();
             known["compression"] = static_cast<unsigned>(blob.compression);
+            if (blob.level >= 0) {
+                known["level"] = blob.level;
+            }
             one["blobs"].push_back(std::move(known));
         }
         json["layers"].push_back(std::move(one));
