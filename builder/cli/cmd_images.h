@@ -20,7 +20,9 @@ struct RemoveImagesArgs {
     std::string root = "/var/lib/lazybuild";
 };
 
+/// A line for each name, or with `json` one array.
 ExitCode run(const ImagesArgs& args, image::Console& console);
+/// Names go; blobs are `cache prune`'s. failed when one of them is not there.
 ExitCode run(const RemoveImagesArgs& args, image::Console& console);
 
 }  // namespace lazybuild::cli

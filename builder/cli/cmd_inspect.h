@@ -17,6 +17,7 @@ struct InspectArgs {
     image::RegistryFlags registry;
 };
 
+/// Prints the report; failed when anything of it could not be read.
 ExitCode run(const InspectArgs& args, image::Console& console);
 
 }  // namespace lazybuild::cli

@@ -25,6 +25,7 @@ struct MountArgs {
     std::vector<std::string> command_line;
     image::RegistryFlags registry;
 };
+/// Returns when the image is mounted, or with `foreground` when it no longer is. Needs root.
 ExitCode run(const MountArgs& args, image::Console& console);
 
 struct UmountArgs {
@@ -32,6 +33,7 @@ struct UmountArgs {
     std::string root = kStateRoot;
     bool lazy = false;  ///< also while it is in use
 };
+/// failed when nothing of ours is mounted there, or it is in use.
 ExitCode run(const UmountArgs& args, image::Console& console);
 
 }  // namespace lazybuild::cli

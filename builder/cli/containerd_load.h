@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // An image from anywhere into containerd: all of its content and a record under each of its names.
-// Nothing is unpacked: containerd does that when a container is made.
+// Nothing is unpacked: containerd does that when a container is made. Blocks.
 #pragma once
 
 #include <string>

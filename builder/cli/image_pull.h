@@ -43,6 +43,8 @@ class ImagePull {
     ImagePull(image::Session& session, image::ImageSource& source, ContainerdClient& containerd,
               PullOptions options);
 
+    /// Errors: those of source and containerd, naming the layer; operation_canceled. Nothing that
+    /// containerd would keep is left then.
     io::Task<Result<PullSummary>> run();
 
   private:

@@ -28,6 +28,7 @@ struct ImageReport {
     std::vector<LayerReport> layers;
 };
 
+/// A table of layers under what the image is; ends with a line end.
 std::string report_text(const ImageReport& report);
 
 /// One JSON document. Sizes are bytes, times seconds since 1970; what does not apply is absent.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The console of a real process, and how commands report that they have failed.
+// The console of a real process, and how commands report that they have failed. Threads: as
+// image::Console.
 #pragma once
 
 #include <functional>

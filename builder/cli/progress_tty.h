@@ -27,6 +27,7 @@ struct TerminalOptions {
     bool redraw = true;  ///< by a thread of its own; false: only by finish(), and tests
 };
 
+/// `write` and `size` are called by one thread at a time.
 std::unique_ptr<Display> tty_display(TerminalOptions options);
 /// On stderr; NO_COLOR is respected.
 std::unique_ptr<Display> stderr_display();

@@ -10,7 +10,7 @@
 
 namespace lazybuild::cli {
 
-/// "64m", "1g", "4096": bytes.
+/// "64m", "1g", "4096": bytes. Errors: invalid_argument.
 Result<std::uint64_t> parse_size(const std::string& text);
 
 /// Errors: invalid_argument, naming the flag.

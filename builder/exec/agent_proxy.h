@@ -18,7 +18,8 @@ class AgentProxy {
         std::string socket;  ///< where ours is made
         unsigned mode = 0600, uid = 0, gid = 0;
     };
-    /// Listens from then on, on a thread of its own. Errors: those of the sockets.
+    /// Listens from then on, on a thread of its own. Errors: errno, naming the socket. An agent
+    /// that goes away later ends the connections that need it. Threads: any.
     static Result<std::unique_ptr<AgentProxy>> start(const Options& options);
     /// Ends all connections.
     virtual ~AgentProxy() = default;

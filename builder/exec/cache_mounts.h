@@ -9,6 +9,8 @@
 //
 // Nothing that a Dockerfile says becomes a path, and steps see the trees alone, so that no link in
 // one can lead to another place of the host. Works between processes as within one.
+//
+// Threads: any; all block on the disk. Errors besides those said: errno, naming the path.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files of a context as a layer, so that a step can have them mounted: as they were at one moment,
 // without what .dockerignore leaves out, and without a path of the host that anybody could change
-// meanwhile.
+// meanwhile. Threads: any, one call at a time for one maker; blocks as `files` does.
 #pragma once
 
 #include <string>

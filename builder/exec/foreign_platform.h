@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whether commands for a platform can run here: the host's own, what its processor also runs, and
 // what a user-mode emulator is registered for (binfmt_misc).
+//
+// Source: Linux Documentation/admin-guide/binfmt-misc.rst. Threads: any.
 #pragma once
 
 #include <string>

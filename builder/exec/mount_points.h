@@ -5,6 +5,10 @@
 // Everything is reached one component at a time from a descriptor of the tree's root; no symlink is
 // followed and no mount is crossed. What has to follow symlinks does so before (layers::resolve),
 // in the index of the layers.
+//
+// Threads: one at a time for each object; what is mounted is in the caller's mount namespace.
+// Errors besides those said: errno, naming the path. Source: openat2(2), open_tree(2),
+// move_mount(2).
 #pragma once
 
 #include <set>

@@ -2,6 +2,7 @@
 // The program that makes containers: crun, runc, or another with their command line.
 //
 // Source: the runtimes' own manuals (`run --bundle`), OCI runtime-spec v1.0.2.
+// Threads: any.
 #pragma once
 
 #include <optional>

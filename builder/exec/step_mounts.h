@@ -4,6 +4,9 @@
 // binds to its target. Where symlinks of an image lead is found out in the indexes of its layers;
 // what a source is, by openat2 inside its root. So neither can leave them, and no other step can
 // change what was checked.
+//
+// Threads: one at a time for each step; blocks on the disk, the network and other steps' caches.
+// Source: the Dockerfile reference, "RUN --mount".
 #pragma once
 
 #include <memory>

@@ -6,6 +6,8 @@
 // layer says ".wh.NAME" and ".wh..wh..opq" (OCI image-spec v1.1 layer.md, "Whiteouts"). It also
 // copies directories up in which something deeper changed, and files that somebody only looked at
 // with intent to write: what is then as it was below is left out, or every RUN would make a layer.
+//
+// Source: Linux Documentation/filesystems/overlayfs.rst. Threads: any; blocks on the disk.
 #pragma once
 
 #include <functional>

@@ -2,7 +2,7 @@
 // Whom a command runs as: USER's text, looked up in the image's own etc/passwd and etc/group.
 //
 // The files are read through a FileSource: a symlink in the image leads nowhere outside it, and
-// neither a FIFO nor a file without end holds anybody up.
+// neither a FIFO nor a file without end holds anybody up. Threads: as `files`.
 #pragma once
 
 #include <cstdint>

@@ -4,6 +4,8 @@
 //
 // As keys of an output: "annotation[-manifest|-manifest-descriptor|-index|-index-descriptor]
 // [\[PLATFORM\]].KEY". As buildx's --annotation: "[TYPE[\[PLATFORM\]][,TYPE…]:]KEY=VALUE".
+//
+// Source: docker's "Annotations" and buildx's reference of --annotation. Threads: any.
 #pragma once
 
 #include <map>

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Images as files: OCI layouts, and tars of such; with a manifest.json in it, a tar is what
 // `docker load` takes, of any version.
+//
+// Threads: any but the reactor's; block on the disk and, for layers that are not here, the network.
+// Errors: naming the blob or file; operation_canceled. Source: OCI image-spec v1.1 image-layout.md;
+// docker-image-spec v1.2 for manifest.json.
 #pragma once
 
 #include <string>

@@ -4,6 +4,8 @@
 // Times: with a SOURCE_DATE_EPOCH, `created` and the history entries that the build made say it;
 // without one they say nothing, so that a build is its input and not its hour. What a base's
 // history says stays.
+//
+// Threads: any. Source: OCI image-spec v1.1 config.md, manifest.md, image-index.md.
 #pragma once
 
 #include <cstdint>
@@ -43,6 +45,7 @@ Result<ImageDocuments> make_documents(const BuiltImage& image,
                                       const std::vector<ImageLayer>& layers,
                                       const DocumentOptions& options);
 
+/// An index over them, in this order.
 NamedDocument make_index(const std::vector<ImageDocuments>& images, const DocumentOptions& options);
 
 /// What a manifest says of a layer: no more than what names its bytes, and what lazy readers need.

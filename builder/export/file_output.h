@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The files of a build's result themselves: as a tar, or in a directory of the host.
+// Threads: any but the reactor's; all block.
 #pragma once
 
 #include <cstdint>

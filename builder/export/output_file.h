@@ -20,6 +20,7 @@ class OutputFile final : public ByteSink {
     OutputFile& operator=(OutputFile&&) = delete;
     ~OutputFile() override;
 
+    /// Errors: errno, naming the path.
     Result<void> write(ByteView bytes) override;
     /// On disk, and then at its path, in the place of what was there.
     Result<void> commit();

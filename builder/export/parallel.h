@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same function for several numbers at once, on threads that may block: on the disk, and on the
-// reactor through Session::wait_for.
+// reactor through Session::wait_for. Blocks until all have ended; not on the reactor's thread.
 #pragma once
 
 #include <cstddef>

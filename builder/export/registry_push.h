@@ -2,6 +2,8 @@
 // Blobs from the store into one repository of a registry, by the cheapest way there is: it has
 // them, it takes them from another of its repositories, they are files here, or they stream through
 // from where they are.
+//
+// Source: OCI distribution-spec v1.1, "Pushing Blobs", "Mounting a blob from another repository".
 #pragma once
 
 #include <atomic>
@@ -40,13 +42,15 @@ class RegistryPush {
     Result<PushWay> push(const codec::Descriptor& blob);
     /// The same when no byte has to be sent for it; nullopt: one would have to be.
     Result<std::optional<PushWay>> take(const codec::Descriptor& blob);
+    /// What is no file of the store: a config. Errors: as push().
     Result<void> push_bytes(const NamedDocument& blob);
-    /// A manifest or an index, under `tag` or (for "") its digest.
+    /// A manifest or an index, under `tag` or (for "") its digest. Errors: as push().
     Result<void> put(const NamedDocument& document, const std::string& tag);
 
     /// Whether the repository has it.
     Result<bool> has(const codec::Descriptor& blob);
 
+    /// Of all blobs that the registry did not have.
     std::uint64_t sent_bytes() const { return sent_bytes_; }
 
   private:

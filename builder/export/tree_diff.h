@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two file systems, file by file.
+// Two file systems, file by file. Threads: as the sources; may block as they do.
 #pragma once
 
 #include <functional>

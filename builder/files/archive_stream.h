@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A tar that a Dockerfile or a user names, entry by entry, with all that it says about each file:
 // plain, gzip, bzip2, xz or zstd, through libarchive. Not for other rooms.
+//
+// Threads: one at a time for each object, which reads its source there.
 #pragma once
 
 #include <cstdint>

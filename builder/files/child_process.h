@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs a program of the host to its end, without a shell, and takes what it prints. Not for other
-// rooms.
+// rooms. Threads: any, several children at once.
 #pragma once
 
 #include <chrono>

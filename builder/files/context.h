@@ -61,10 +61,16 @@ struct RemoteFiles {
     /// Of the commit, or Last-Modified; nullopt when the server has not said it.
     std::optional<std::int64_t> time_s = std::nullopt;
 };
+/// `cache_directory` is made when it is missing, and may be shared by any number of processes.
+/// Errors: those of check_out (git.h).
 /// `ssh_agent`: the socket of the agent for remotes of ssh; "" for the one of the environment.
 Result<RemoteFiles> fetch_git(const graph::GitStep& step, const std::string& cache_directory,
                               image::Session& session, const SecretReader& secrets,
                               const std::string& ssh_agent = {});
+/// One file, fetched again only when its server says that it has changed (ETag, Last-Modified; RFC
+/// 9110). Errors: bad_message for another checksum; protocol_error with the status of another
+/// answer than 200; invalid_argument; over_limit; those of registry::Transport. None has a secret
+/// in it.
 Result<RemoteFiles> fetch_http(const graph::HttpStep& step, const std::string& cache_directory,
                                image::Session& session, const SecretReader& secrets);
 

@@ -33,6 +33,7 @@ struct GitCheckout {
     std::int64_t committed_at_s = 0;
 };
 
+/// The commit's files, from the cache if they are there. Blocks, as long as git does; threads: any.
 /// Errors: invalid_argument for what is no remote, reference, directory or checksum, or when the
 /// commit is not the one that the checksum says; no_such_file_or_directory when the repository has
 /// no such reference or directory; io_error with what git said; timed_out, operation_canceled.

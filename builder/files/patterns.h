@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What --parents is given: of "src/./lib/**/*.h" only what stands behind "/./" is kept. Not for
-// other rooms.
+// other rooms. Source: the Dockerfile reference, "COPY --parents".
 #pragma once
 
 #include <string>
@@ -12,6 +12,7 @@ struct PivotPattern {
     std::string root;     ///< clean
     std::string pattern;  ///< clean, relative to `root`
 };
+/// Without a "/./" the root is "". Both parts are text: nothing is looked at.
 PivotPattern split_pivot(std::string_view pattern);
 
 }  // namespace lazybuild::files

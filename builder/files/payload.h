@@ -14,7 +14,7 @@
 
 namespace lazybuild::files {
 
-/// All of `source`. Reads it to its end.
+/// All of `source`. Reads it to its end. Errors: those of `source`.
 Result<codec::Digest> digest_of(ByteSource& source);
 
 /// bad_message: bytes that were copied are not those that the key was made of.

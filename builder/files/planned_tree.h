@@ -4,6 +4,8 @@
 // over those that are there already.
 //
 // Nothing is created anywhere, so names and links of strangers are only text. Not for other rooms.
+//
+// Threads: one at a time.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Small checks of what instructions hold once it is expanded.
+//
+// Source: the Dockerfile reference, "STOPSIGNAL", "Predefined ARGs", "BuildKit built-in build
+// args".
 #pragma once
 
 #include <string_view>

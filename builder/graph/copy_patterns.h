@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sources of COPY and ADD as text.
+// Sources of COPY and ADD as text. Source: the Dockerfile reference, "COPY", "ADD".
 #pragma once
 
 #include <string>
@@ -14,6 +14,7 @@ std::string literal_pattern(std::string_view path);
 /// stays in it.
 std::string clean_pattern(std::string_view source, bool parents);
 
+/// http or https: ADD fetches it.
 bool is_url(std::string_view source);
 
 /// What a file from `url` is called: the last element of its path, or "__unnamed__".

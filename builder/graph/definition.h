@@ -23,6 +23,7 @@ namespace lazybuild::graph {
 /// Raised whenever equal definitions would no longer mean equal results.
 inline constexpr int kDefinitionSchema = 1;
 
+/// Of one step: equal texts, equal results of equal inputs.
 std::string definition(const Step& step);
 
 }  // namespace lazybuild::graph

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Build checks of FROM lines: they need the values of arguments.
+//
+// Source: docker's "Build checks" reference, the pages of the rules that are named.
 #pragma once
 
 #include <set>

@@ -43,6 +43,7 @@ struct Target {
     dockerfile::Lines lines;
 };
 
+/// The stages that --target can name, in the order of the file.
 std::vector<Target> targets(const dockerfile::Dockerfile& file);
 
 /// Tables for people.

@@ -8,6 +8,10 @@
 //       if (planned.missing.empty()) break;            // planned.plan is complete
 //       resolve planned.missing into images …
 //   }
+//
+// Threads: any; like all of this room it keeps nothing and touches nothing but its arguments.
+//
+// Source: the Dockerfile reference; docs/builder.md for what differs from BuildKit.
 #pragma once
 
 #include <map>

@@ -7,6 +7,7 @@
 
 namespace lazybuild::graph {
 
+/// What `target` and the stages below it declare and ask for. All of them are planned.
 Outline outline_of(const Planning& planning, const StageNode& target);
 
 }  // namespace lazybuild::graph

@@ -25,6 +25,7 @@
 
 namespace lazybuild::graph {
 
+/// Texts of one plan, in all: what a small file can expand to is large.
 inline constexpr std::size_t kPlanBytesMax = 256 << 20;
 
 /// What all stages of one plan share. Borrows file, options and images.

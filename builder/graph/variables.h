@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names and values in the order in which they were first set: an environment, or ARGs.
+// Names and values in the order in which they were first set: an environment, or ARGs. Names are
+// not checked: who reads them from outside has done so.
 #pragma once
 
 #include <cstddef>

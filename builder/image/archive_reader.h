@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A tar that a user handed in, entry by entry, through libarchive. The only file that knows it.
+//
+// Threads: one at a time for each object. All calls block on the disk.
 #pragma once
 
 #include <cstdint>

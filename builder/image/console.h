@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What work on images sees of the world that started it: where its data and its messages go, and
 // the wish to stop. Commands are given one, so that tests run them in-process.
+//
+// Threads: note() any, several at once; out() one at a time. Neither fails: who has to know whether
+// stdout took everything asks the console that it made.
 #pragma once
 
 #include <functional>

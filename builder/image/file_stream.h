@@ -11,7 +11,8 @@
 
 namespace lazybuild::image {
 
-/// From `offset_bytes` on. `session` outlives it.
+/// From `offset_bytes` on; `size_bytes` is the blob's, from its beginning. `session` outlives it.
+/// Thread: the reactor's. Errors of reading: errno, operation_canceled.
 std::unique_ptr<registry::BlobStream> file_stream(Fd file, std::uint64_t offset_bytes,
                                                   std::uint64_t size_bytes, Session& session);
 

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // From the name of an image to its manifest and config: what convert, inspect and pull begin with.
+//
+// Tasks: on the reactor's thread; what they refer to outlives them. Errors of all of them, besides
+// what they say: those of the source; bad_message for a document that is not what its name is the
+// digest of, or is none; over_limit past codec::kJsonDocumentBytesMax.
+//
+// Source: OCI image-spec v1.1 manifest.md, image-index.md, config.md.
 #pragma once
 
 #include <optional>
@@ -48,7 +54,7 @@ struct ConfigDocument {
 io::Task<Result<ConfigDocument>> read_config(Session& session, ImageSource& source,
                                              codec::Manifest manifest, io::Wait wait);
 
-/// A descriptor of `bytes`.
+/// A descriptor of `bytes`: their digest and size.
 codec::Descriptor describe(std::string_view media_type, ByteView bytes);
 
 /// "linux/amd64, linux/arm64": the platforms of an index, attestations left out.

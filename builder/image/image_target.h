@@ -2,7 +2,8 @@
 // ImageTarget: a place where an image is put together. Blobs first, then the documents that name
 // them, and finish() last: until then the place's name stands for what it stood for before.
 //
-// Threads: as ImageSource.
+// Threads: as ImageSource. Errors of all: those of the place, naming it; bad_message for a source
+// whose bytes are not what the descriptor says; operation_canceled.
 #pragma once
 
 #include <memory>
@@ -27,8 +28,10 @@ class ImageTarget {
   public:
     virtual ~ImageTarget() = default;
 
+    /// For messages, as ImageSource::name.
     virtual std::string name() const = 0;
 
+    /// Whether put_blob and copy_blob would find it there.
     virtual io::Task<Result<bool>> has_blob(codec::Descriptor blob, io::Wait wait) = 0;
 
     /// A file to write a new blob into, where put_blob takes it with the least copying.

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What format a layer's blob has, found out with one small read, and its table of contents.
+//
+// Tasks: on the reactor's thread; what they refer to outlives them. Errors: those of the source;
+// bad_message for an index that is none; over_limit past kIndexBytesMax.
 #pragma once
 
 #include <optional>

@@ -10,7 +10,7 @@
 namespace lazybuild::image {
 
 /// Node::content is what the index says, or what was read. Errors: those of read_toc, stream_blob
-/// and of the layer's tar, naming the layer.
+/// and of the layer's tar, naming the layer. Thread: the reactor's.
 io::Task<Result<codec::FileTree>> read_layer_tree(Session& session, ImageSource& source,
                                                   codec::Descriptor layer, io::Wait wait);
 

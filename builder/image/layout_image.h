@@ -17,7 +17,7 @@ namespace lazybuild::image {
 class TemporaryDirectory {
   public:
     TemporaryDirectory() = default;  ///< none
-    /// Under `parent`.
+    /// Under `parent`, for its owner alone. Errors: errno, naming `parent`.
     static Result<TemporaryDirectory> create(const std::string& parent);
     TemporaryDirectory(TemporaryDirectory&& other) noexcept;
     TemporaryDirectory& operator=(TemporaryDirectory&& other) noexcept;
@@ -30,6 +30,7 @@ class TemporaryDirectory {
 };
 
 /// `name` is for messages. `owned`: what an archive was unpacked into, kept as long as the source.
+/// `session` outlives both. Threads: as ImageSource. Errors of what they do: those of OciLayout.
 std::unique_ptr<ImageSource> layout_source(OciLayout layout, std::string tag, std::string name,
                                            TemporaryDirectory owned, Session& session);
 

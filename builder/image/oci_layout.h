@@ -45,6 +45,7 @@ class OciLayout {
     bool has_blob(const codec::Descriptor& blob) const;
 
     /// A file for a new blob, and its becoming one; the caller has computed `blob` from its bytes.
+    /// A blob that is there stays as it is. Errors: errno, naming the file.
     Result<SpoolFile> begin_blob() const;
     Result<void> put_blob(const codec::Descriptor& blob, SpoolFile content) const;
     Result<void> put_bytes(const codec::Descriptor& blob, ByteView bytes) const;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Images in registries, as sources and targets.
+// Images in registries, as sources and targets. Threads: as ImageSource; errors: those of
+// registry::Client. Nothing is asked before something is read or written.
+//
+// Source: OCI distribution-spec v1.1.
 #pragma once
 
 #include <memory>
@@ -10,6 +13,7 @@
 
 namespace lazybuild::image {
 
+/// `session` outlives it, as it does the target.
 std::unique_ptr<ImageSource> registry_source(registry::Reference reference, Session& session);
 
 /// `reference` has a tag and no digest.

@@ -22,7 +22,7 @@ class SpoolFile {
     int fd() const { return file_.get(); }
 
     /// On disk, then named `path`, which is in the same file system. A `path` that exists stays as
-    /// it is: it is for names that say what is in the file.
+    /// it is: it is for names that say what is in the file. Errors: errno, naming `path`.
     Result<void> publish(const std::string& path);
 
   private:

@@ -17,11 +17,13 @@ namespace lazybuild::layers {
 /// In the order in which they are to be asked.
 using BlobWays = std::vector<std::shared_ptr<image::ImageSource>>;
 
-/// `source`, then the blob's recorded origins that can be opened. Blocks on the disk.
+/// `source`, then the blob's recorded origins that can be opened. Blocks on the disk; not on the
+/// reactor's thread. `session` outlives what it returns. Errors: those of the records.
 Result<BlobWays> ways_to(image::Session& session, LayerRecords& records,
                          std::shared_ptr<image::ImageSource> source, const codec::Digest& blob);
 
-/// Asks one way after the other; the Error is that of the first. Keeps `ways`.
+/// Asks one way after the other; the Error is that of the first. Keeps `ways`. What it returns is
+/// called on the reactor's thread.
 layer::BlobOpener blob_opener(BlobWays ways, codec::Descriptor blob);
 
 }  // namespace lazybuild::layers

@@ -28,7 +28,8 @@ class DiskLayer final : public Layer {
         std::shared_ptr<const codec::FileTree> tree;
         std::shared_ptr<ErofsChoice> erofs;
     };
-    /// nullptr when there is no such directory. Notes that it was used now.
+    /// nullptr when there is no such directory. Notes that it was used now. Errors: errno; an
+    /// index that is damaged is tree()'s to say.
     static Result<LayerPointer> open(const std::string& directory, Options options);
 
     const codec::Digest& id() const override { return options_.id; }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What directories of the store hold and take.
+// What directories of the store hold and take. Threads: any; all block on the disk.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace lazybuild::layers {
 
-/// The names in a directory, sorted; none when it is missing.
+/// The names in a directory, sorted; none when it is missing. Errors: errno.
 Result<std::vector<std::string>> names_in(const std::string& directory);
 
 struct DiskUse {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // flock(2), which goes with its process however that ends. Several shared holders, or one exclusive
 // one; two of one process are two holders.
+//
+// Threads: any. Errors besides those said: errno, naming the path.
 #pragma once
 
 #include <optional>

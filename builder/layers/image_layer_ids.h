@@ -11,7 +11,7 @@
 namespace lazybuild::layers {
 
 /// The digest of the layer's table of contents, as annotated in the way of the layer's format;
-/// nullopt when there is none, or it is no digest.
+/// nullopt when there is none, or it is no digest. Threads: any.
 std::optional<codec::Digest> annotated_toc(const codec::Descriptor& layer);
 
 }  // namespace lazybuild::layers

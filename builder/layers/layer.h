@@ -40,15 +40,18 @@ class Layer {
     /// base's layer: its blob's digest (and its TOC's), since nobody has read all of it.
     virtual const codec::Digest& id() const = 0;
     /// Loaded when first asked for; shared afterwards. Node::content is each file's digest.
+    /// Errors: bad_message for an index that is damaged; errno.
     virtual Result<std::shared_ptr<const codec::FileTree>> tree() = 0;
     /// Fills `out` with bytes of the layer's disk (payload addresses), fetched and verified when
-    /// they are not here. Not on the reactor's thread.
+    /// they are not here. Not on the reactor's thread. Errors: bad_message for bytes that are not
+    /// what the index says; those of the layer's registry; errno.
     virtual Result<void> read_disk(std::uint64_t offset_bytes, MutableByteView out) = 0;
     /// Whether Node::content of files of several chunks is a claim.
     virtual bool contents_are_claims() const = 0;
     /// Mounts it on the directory `target`, with the metadata image `image` (of its tree as it
     /// looks where it lies), or its own when that is empty. In the caller's mount namespace; not on
     /// the reactor's thread. Whoever wants a whole snapshot mounted asks LayerStore::mount.
+    /// Errors: those of fuse::mount_erofs.
     virtual Result<void> mount(const std::string& image, const std::string& target) = 0;
     /// Reads that a mount of it, or read_disk, could not answer since the program began.
     virtual std::uint64_t failed_reads() const = 0;

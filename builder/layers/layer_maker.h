@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Layers in the making: written by store::DiskWriter into a directory of the build, then put into
-// their place.
+// their place. Threads: one at a time for each maker.
 #pragma once
 
 #include <memory>
@@ -17,7 +17,7 @@ namespace lazybuild::layers {
 class PlacedLayerMaker final : public LayerMaker {
   public:
     /// `staged` does not exist, and is on the file system of `places`. What is referred to outlives
-    /// the maker; a maker that is not finished leaves nothing.
+    /// the maker; a maker that is not finished leaves nothing. Errors: errno.
     static Result<std::unique_ptr<LayerMaker>> create(std::string staged, LayerPlaces& places,
                                                       Workers& workers);
     ~PlacedLayerMaker() override;

@@ -25,7 +25,7 @@ class LayerPlaces {
     LayerPlaces(const std::string& root, std::shared_ptr<ErofsChoice> erofs)
         : directory_(root + "/layers"), erofs_(std::move(erofs)) {}
 
-    /// nullptr: it is not here. Of a base layer: its blob's size.
+    /// nullptr: it is not here. Of a base layer: its blob's size. Errors: those of DiskLayer::open.
     Result<LayerPointer> find(const codec::Digest& id, std::uint64_t blob_bytes = 0);
 
     /// Renames `staged` into its place, or removes it when the layer is there already; its files
@@ -36,6 +36,7 @@ class LayerPlaces {
     /// fine. Errors: device_or_resource_busy.
     Result<void> remove(const codec::Digest& id, const std::string& trash);
 
+    /// Of all layers, by id. Errors: errno.
     Result<std::vector<LayerUsage>> usage() const;
 
   private:

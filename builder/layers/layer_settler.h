@@ -24,7 +24,7 @@ class LayerSettler {
     /// Returns when all that was added is durable; what cannot be is logged.
     ~LayerSettler();
 
-    /// Marks a layer in the making as one of this boot.
+    /// Marks a layer in the making as one of this boot. Errors: errno, naming the file.
     static Result<void> mark(const std::string& directory);
     enum class State {
         durable,

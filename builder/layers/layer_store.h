@@ -15,6 +15,7 @@
 // remove_layer() refuses; blobs are removed only when no other process has the store open.
 //
 // Threads: any; nothing here on the reactor's thread, and the reactor runs.
+// Errors of all, besides those said: errno below the root; those of store::Database.
 #pragma once
 
 #include <functional>

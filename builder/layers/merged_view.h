@@ -7,6 +7,8 @@
 //   that is opaque, and have the attributes of the topmost.
 // - Layers are taken as they look where they lie (chain_trees.h).
 // - Names of one file have one inode number when they are names in one layer.
+//
+// Source: Linux Documentation/filesystems/overlayfs.rst; OCI image-spec v1.1 layer.md.
 #pragma once
 
 #include <memory>

@@ -6,6 +6,8 @@
 //
 // Threads: any but the reactor's. Nobody in this process may look into the mounts of layers that
 // are not all here: the read would wait for itself.
+//
+// Source: Linux Documentation/filesystems/overlayfs.rst ("lowerdir", "volatile", "metacopy").
 #pragma once
 
 #include <map>
@@ -27,6 +29,8 @@ class SnapshotMounts {
     SnapshotMounts(std::string directory, std::shared_ptr<ChainTrees> chains)
         : directory_(std::move(directory)), chains_(std::move(chains)) {}
 
+    /// As LayerStore::mount and LayerStore::unmount. Errors: those of the layers; errno of mount(2)
+    /// and of the directories, naming them.
     Result<void> mount(const Snapshot& snapshot, const SnapshotMount& where);
     static Result<void> unmount(const std::string& target);
 
