@@ -141,7 +141,7 @@ Result<ImageDocuments> make_documents(const BuiltImage& image,
     ImageDocuments documents;
     const std::string config = graph::serialize(
         settings, diff_ids, options.epoch_s ? rfc3339(*options.epoch_s) : std::string{},
-        options.inline_cache ? registry::base64_encode(image.inline_cache) : std::string{});
+        registry::base64_encode(image.inline_cache));
     const ByteView config_bytes = as_bytes(config);
     documents.config.bytes.assign(config_bytes.begin(), config_bytes.end());
     documents.config.descriptor =

@@ -36,7 +36,6 @@ struct DocumentOptions {
     bool oci_media_types = true;
     std::optional<std::int64_t> epoch_s;
     bool squashed = false;
-    bool inline_cache = true;  ///< BuiltImage::inline_cache goes into the config
     Annotations annotations;
 };
 

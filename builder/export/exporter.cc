@@ -69,7 +69,6 @@ class Export {
     Result<void> each_platform(
         const std::function<Result<void>(layers::FileSource&, const FileOptions&)>& one);
     Result<void> clear_destination() const;
-    bool changes_layers() const;
     DocumentOptions document_options() const;
 
     const Output& output_;
@@ -79,7 +78,6 @@ class Export {
     layers::LayerStore& store_;
     image::Session& session_;
     const std::optional<std::int64_t> epoch_s_;
-    solve::Progress& progress_;
     Annotations annotations_;
     std::vector<std::unique_ptr<RegistryPush>> pushes_;  ///< one for each repository
     std::string directory_;
@@ -96,7 +94,6 @@ Export::Export(const Output& output, const std::vector<BuiltImage>& images,
       session_(session),
       epoch_s_(output.source_date_epoch_s ? output.source_date_epoch_s
                                           : options.source_date_epoch_s),
-      progress_(progress),
       task_(progress, title_of(output.type)) {}
 
 Result<void> Export::check() const {
@@ -120,16 +117,10 @@ Result<void> Export::check() const {
     return {};
 }
 
-// What an inline cache says of layers is true only of those that steps have made.
-bool Export::changes_layers() const {
-    return options_.squash || (output_.rewrite_timestamps && epoch_s_);
-}
-
 DocumentOptions Export::document_options() const {
     return {.oci_media_types = output_.oci_media_types,
             .epoch_s = epoch_s_,
             .squashed = options_.squash,
-            .inline_cache = !changes_layers(),
             .annotations = annotations_};
 }
 
@@ -154,13 +145,6 @@ Result<FinishedImage> Export::finish_image() {
             task_.step("pushing layers", pushed_bytes, 0);
             return {};
         };
-    }
-    const bool has_inline_cache = std::ranges::any_of(
-        images_, [](const BuiltImage& image) { return !image.inline_cache.empty(); });
-    if (has_inline_cache && changes_layers()) {
-        progress_.warn(
-            "the image has no inline cache: its layers are not those of its steps (--squash or "
-            "rewrite-timestamp=true)");
     }
     FinishedImage finished;
     finished.names = names_;

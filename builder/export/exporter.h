@@ -33,6 +33,8 @@ struct BuiltImage {
     std::vector<codec::Digest> layer_ids;            ///< bottom first
     std::function<Result<layers::Snapshot>()> open;  ///< the layers, when bytes are needed
     /// What a later build may find in the image itself: JSON, written into its config; "" for none.
+    /// Layers in it are those of `layer_ids`: one that is to be changed on its way (squashed, given
+    /// other times) has no place there.
     std::string inline_cache;
 };
 

@@ -127,7 +127,10 @@ class RecordingProgress final : public solve::Progress {
         log += fmt::format("end {} {}\n", static_cast<int>(outcome), error);
     }
     void report(solve::TaskId /*task*/, const solve::StepReport& /*report*/) override {}
-    void warn(std::string_view message) override { log += fmt::format("warn {}\n", message); }
+    void warn(std::string_view message) override {
+        const std::lock_guard lock(mutex_);
+        log += fmt::format("warn {}\n", message);
+    }
 
     std::string log;
 
