@@ -13,7 +13,7 @@
 #include "builder/exec/cache_layers.h"
 #include "builder/exec/cache_mounts.h"
 #include "builder/image/open_image.h"
-#include "builder/solve/key.h"
+#include "builder/layers/layer.h"
 
 namespace lazybuild::cli {
 namespace {
@@ -48,11 +48,11 @@ Result<void> add_keys(const MountsRequest& request, const graph::Plan& plan, Key
             }
             std::optional<exec::CacheSeed> seed;
             if (mount.from) {
-                TRY(const auto layers, layers_of(request, plan, records, *mount.from));
-                if (!layers) {
+                TRY(const auto known, layers_of(request, plan, records, *mount.from));
+                if (!known) {
                     continue;
                 }
-                seed = exec::CacheSeed{.identity = solve::chain_id(*layers).text(),
+                seed = exec::CacheSeed{.identity = layers::snapshot_id(*known).text(),
                                        .source = mount.source};
             } else if (!mount.source.empty()) {
                 seed = exec::CacheSeed{.identity = {}, .source = mount.source};

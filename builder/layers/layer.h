@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -68,5 +69,8 @@ struct Snapshot {
     /// Names what the file system is made of: a chain over the layers' ids.
     codec::Digest id() const;
 };
+
+/// Snapshot::id() of layers that need not be open.
+codec::Digest snapshot_id(std::span<const codec::Digest> layer_ids);
 
 }  // namespace lazybuild::layers

@@ -3,14 +3,14 @@
 # Cache mounts go along with a cache that is exported with mounts=true: a fresh runner sees their files, fetches those
 # that steps read, and exports what has changed. One whose bytes are damaged begins empty.
 . "$(dirname "$0")/lib.sh"
-harness_start && registry_start
-push_busybox >/dev/null && mkdir "$WORK/context"
+harness_start && registry_start && push_busybox >/dev/null && mkdir "$WORK/context"
 TO=(--cache-to "$(cache_to registry),mode=max,mounts=true") FROM=(--cache-from "$(cache_from registry)")
 
 # run_with_cache COMMAND FLAGS…: its output is $WORK/out/said.
 run_with_cache() {
-    printf 'FROM %s AS run\nRUN --mount=type=cache,target=/c mkdir /o; (%s) > /o/said\nFROM scratch\n%s' \
-        "$REGISTRY/busybox:lazy" "$1" "COPY --from=run /o /" >"$WORK/context/Dockerfile"
+    local run="RUN --mount=type=cache,target=/c,from=base,source=/tmp mkdir /o; ($1) > /o/said"
+    printf 'FROM %s AS base\nFROM base AS run\n%s\nFROM scratch\nCOPY --from=run /o /' "$REGISTRY/busybox:lazy" "$run" \
+        >"$WORK/context/Dockerfile"
     build_or_fail --output "type=local,dest=$WORK/out" "${@:2}" "$WORK/context"
 }
 said() { xargs <"$WORK/out/said"; }
