@@ -5,7 +5,7 @@
 #   again     nothing has changed since the last build
 #   one file  one source file has changed
 #   no cache  everything runs
-#   copy      COPY of 50,000 small files, written as eStargz (ours) and as gzip (BuildKit)
+#   copy      COPY of 50,000 small files, written as eStargz (ours) and as gzip (BuildKit); neither has seen them before
 # Bases come from a registry on this machine, and have been resolved before.
 . "$(dirname "$0")/../tests/integration/lib.sh"
 BENCH=$SOURCE/bench
@@ -58,7 +58,7 @@ measured() {
 ours() {
     local name=$1
     shift
-    measured "ours-$name" "$LAZYBUILD" build --root "$WORK/store" --build-arg "REGISTRY=$REGISTRY" --progress plain "$@"
+    measured "ours-$name" "$LAZYBUILD" build --root "${STORE:-$WORK/store}" --build-arg "REGISTRY=$REGISTRY" --progress plain "$@"
 }
 
 # The time of the client, which waits for its daemon.
@@ -88,8 +88,9 @@ each() {
 }
 
 copy_many() {
-    rm -rf "$WORK/copy-ours" "$WORK/copy-buildkit"
-    ours copy --no-cache -o "type=oci,tar=false,dest=$WORK/copy-ours" "$WORK/many"
+    rm -rf "$WORK/copy-ours" "$WORK/copy-buildkit" "$WORK/copy-store"
+    sid docker buildx prune --all --force >/dev/null 2>&1
+    STORE=$WORK/copy-store ours copy --no-cache -o "type=oci,tar=false,dest=$WORK/copy-ours" "$WORK/many"
     buildkit copy --no-cache -o "type=oci,tar=false,compression=gzip,force-compression=true,dest=$WORK/copy-buildkit" \
         "$WORK/many"
 }

@@ -37,9 +37,10 @@ phase "mount an image" bench/mount_image.sh >"$results/mount_image.txt"
 large=()
 [ "${1:-}" != --large ] || large=(--large)
 phase "build beside BuildKit and buildah" bench/build_vs_peers.sh >"$results/build.txt"
+phase "caches beside BuildKit" bench/cache_vs_buildkit.sh >"$results/cache.txt"
 phase "convert" bench/convert_vs_ctr_remote.sh "${large[@]}" >"$results/convert.txt"
 bench/report.py "$results"/*.json
 echo
 # digest_bench says its own ratios: two processes are compared in it.
 grep -h 'to one stream' "$results/digest_bench.log" || true
-cat "$results/mount_image.txt" "$results/build.txt" "$results/convert.txt"
+cat "$results/mount_image.txt" "$results/build.txt" "$results/cache.txt" "$results/convert.txt"

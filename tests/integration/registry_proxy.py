@@ -140,6 +140,7 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    default_request_version = "HTTP/1.0"  # who tries TLS first has to see that this is HTTP
 
     def setup(self):
         super().setup()
