@@ -58,7 +58,8 @@ measured() {
 ours() {
     local name=$1
     shift
-    measured "ours-$name" "$LAZYBUILD" build --root "${STORE:-$WORK/store}" --build-arg "REGISTRY=$REGISTRY" --progress plain "$@"
+    measured "ours-$name" "$LAZYBUILD" build --root "${STORE:-$WORK/store}" --build-arg "REGISTRY=$REGISTRY" \
+        --progress plain "$@"
 }
 
 # The time of the client, which waits for its daemon.
