@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "builder/export/compression_names.h"
+#include "builder/export/compression_choice.h"
 #include "codec/json.h"
 
 namespace lazybuild::cache {

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "builder/cache/cache_config.h"
-#include "builder/export/compression_names.h"
+#include "builder/export/compression_choice.h"
 #include "codec/json.h"
 #include "codec/sha256.h"
 

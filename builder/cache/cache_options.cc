@@ -13,10 +13,7 @@
 
 #include "base/csv.h"
 #include "base/suggest.h"
-#include "builder/export/compression_names.h"
-#include "codec/gzip_member.h"
-#include "codec/plain_layer_writer.h"
-#include "codec/zstd.h"
+#include "builder/export/compression_choice.h"
 #include "snapshotter/registry/reference.h"
 
 namespace lazybuild::cache {
@@ -199,17 +196,6 @@ Result<void> refuse_insecure(const std::string& value) {
                                  "anyway, for others say --plain-http or --tls-verify=false"});
 }
 
-Result<void> check_level(layers::Compression compression, std::optional<int> level) {
-    const bool zstd = compression == layers::Compression::zstd;
-    const int lowest = zstd ? codec::kZstdLevelMin : codec::kMemberLevelMin;
-    const int highest = zstd ? codec::kZstdLevelMax : codec::kMemberLevelMax;
-    if (level && (*level < lowest || *level > highest)) {
-        return fail(invalid(fmt::format("compression-level={}: {} to {} for this compression",
-                                        *level, lowest, highest)));
-    }
-    return {};
-}
-
 Setters setters_of(CacheTo& to, bool& compression_given) {
     Setters all;
     all["ignore-error"] = flag(to.ignore_error);
@@ -256,19 +242,14 @@ Result<void> check(CacheTo& to, bool compression_given) {
             "type=inline has room for the image's own layers only (mode=min); for mode=max say "
             "type=registry,ref=…,mode=max"));
     }
-    const bool lazy_or_zstd = to.compression == layers::Compression::estargz ||
-                              to.compression == layers::Compression::zstd;
-    if (!to.oci_media_types && lazy_or_zstd) {
-        if (compression_given) {
-            return fail(invalid(
-                "oci-mediatypes=false: Docker's types know gzip and uncompressed layers only"));
-        }
-        to.compression = layers::Compression::gzip;
-    }
+    TRY(to.compression, exporter::choose_compression({.compression = to.compression,
+                                                      .given = compression_given,
+                                                      .level = to.compression_level,
+                                                      .oci_media_types = to.oci_media_types}));
     if (!to.oci_media_types) {
         to.image_manifest = false;  // as BuildKit: Docker's manifest has no place for the config
     }
-    return check_level(to.compression, to.compression_level);
+    return {};
 }
 
 Result<CacheTo> parse_to(const std::string& text, bool strict_default) {
@@ -336,14 +317,7 @@ std::string CacheTo::name() const {
 }
 
 int CacheTo::level() const {
-    switch (compression) {
-        case layers::Compression::uncompressed: return 0;
-        case layers::Compression::gzip:
-            return compression_level.value_or(codec::kPlainGzipLevelDefault);
-        case layers::Compression::zstd: return compression_level.value_or(codec::kZstdLevelDefault);
-        case layers::Compression::estargz: break;
-    }
-    return compression_level.value_or(codec::kMemberLevelDefault);
+    return exporter::level_of(compression, compression_level);
 }
 
 Result<CacheFrom> CacheFrom::parse(const std::string& text) {

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "builder/cache/explanations.h"
-#include "builder/export/base_blobs.h"
+#include "builder/layers/image_layer_ids.h"
 #include "codec/json.h"
 #include "snapshotter/registry/base64.h"
 
@@ -28,7 +28,7 @@ std::vector<CacheLayer> layers_of(const codec::Manifest& manifest,
         layers.push_back({.blob = manifest.layers[i],
                           .diff_id = diff_ids[i],
                           .parent = {},
-                          .compression = exporter::compression_of(manifest.layers[i])});
+                          .compression = layers::compression_of(manifest.layers[i])});
     }
     return layers;
 }
@@ -129,7 +129,7 @@ std::optional<layers::LayerBlob> ImportedCache::blob_of(const CacheLayer& layer)
     return layers::LayerBlob{
         .descriptor = blob,
         .diff_id = layer.diff_id,
-        .compression = layer.compression.value_or(exporter::compression_of(blob)),
+        .compression = layer.compression.value_or(layers::compression_of(blob)),
         .level = layer.level,
         .imported = true};
 }

@@ -97,15 +97,7 @@ class Flattener {
 
   private:
     Result<void> put(const std::string& path, const FileInfo& info) {
-        codec::LayerEntry entry{.type = info.type,
-                                .path = path,
-                                .mode = info.mode,
-                                .uid = info.uid,
-                                .gid = info.gid,
-                                .mtime_s = info.mtime_s,
-                                .size_bytes = info.size_bytes,
-                                .link_target = info.link_target,
-                                .xattrs = info.xattrs};
+        codec::LayerEntry entry = layers::entry_of(path, info);
         switch (info.type) {
             case FileType::directory:
                 CHECK_OK(maker_.add(std::move(entry), nullptr));

@@ -20,17 +20,7 @@ class ContextCopier {
         : files_(files), maker_(maker) {}
 
     Result<void> put(const std::string& from, const std::string& to, const FileInfo& info) {
-        codec::LayerEntry entry{.type = info.type,
-                                .path = to,
-                                .mode = info.mode,
-                                .uid = info.uid,
-                                .gid = info.gid,
-                                .mtime_s = info.mtime_s,
-                                .size_bytes = info.size_bytes,
-                                .device_major = info.device_major,
-                                .device_minor = info.device_minor,
-                                .link_target = info.link_target,
-                                .xattrs = info.xattrs};
+        codec::LayerEntry entry = layers::entry_of(to, info);
         if (info.type == FileType::regular && info.size_bytes > 0) {
             TRY(const auto content, files_.open(from));
             return maker_.add(std::move(entry), content.get());

@@ -13,17 +13,6 @@
 
 namespace lazybuild::exporter {
 
-layers::Compression compression_of(const codec::Descriptor& blob) {
-    const auto compression = codec::layer_compression(blob.media_type);
-    if (compression == codec::Compression::none) {
-        return layers::Compression::uncompressed;
-    }
-    if (compression == codec::Compression::zstd) {
-        return layers::Compression::zstd;
-    }
-    return layers::annotated_toc(blob) ? layers::Compression::estargz : layers::Compression::gzip;
-}
-
 Result<void> remember_base(layers::LayerStore& store, const image::ImageDocument& manifest,
                            const image::ConfigDocument& config, const store::Origin& origin) {
     const std::vector<codec::Digest> ids = layers::image_layer_ids(*manifest.manifest);
@@ -40,7 +29,7 @@ Result<void> remember_base(layers::LayerStore& store, const image::ImageDocument
         if (!is_known) {
             CHECK_OK(store.add_blob(ids[i], {.descriptor = descriptor,
                                              .diff_id = diff_ids[i],
-                                             .compression = compression_of(descriptor),
+                                             .compression = layers::compression_of(descriptor),
                                              .from_base = true}));
         }
         TRY(const std::vector<store::Origin> origins, store.origins(descriptor.digest));

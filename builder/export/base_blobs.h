@@ -12,9 +12,6 @@
 
 namespace lazybuild::exporter {
 
-/// How a blob holds its layer, by its media type and annotations.
-layers::Compression compression_of(const codec::Descriptor& blob);
-
 /// Tells `store` of the blobs of an image, and that they are at `origin`. Cheap when it knows.
 /// Errors: bad_message when the config has not one diffID for each layer; those of the store.
 Result<void> remember_base(layers::LayerStore& store, const image::ImageDocument& manifest,

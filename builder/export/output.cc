@@ -9,11 +9,8 @@
 #include "base/csv.h"
 #include "base/suggest.h"
 #include "builder/export/annotations.h"
-#include "builder/export/compression_names.h"
+#include "builder/export/compression_choice.h"
 #include "builder/export/exporter.h"
-#include "codec/gzip_member.h"
-#include "codec/plain_layer_writer.h"
-#include "codec/zstd.h"
 #include "snapshotter/registry/reference.h"
 
 namespace lazybuild::exporter {
@@ -202,23 +199,10 @@ std::map<std::string, OutputParser::Setter, std::less<>> OutputParser::setters()
 }
 
 Result<void> OutputParser::check_compression() {
-    const bool lazy_or_zstd = output_.compression == layers::Compression::estargz ||
-                              output_.compression == layers::Compression::zstd;
-    if (!output_.oci_media_types && lazy_or_zstd) {
-        if (compression_given_) {
-            return fail(invalid(
-                "oci-mediatypes=false: Docker's types know gzip and uncompressed layers only"));
-        }
-        output_.compression = layers::Compression::gzip;
-    }
-    const bool zstd = output_.compression == layers::Compression::zstd;
-    const int lowest = zstd ? codec::kZstdLevelMin : codec::kMemberLevelMin;
-    const int highest = zstd ? codec::kZstdLevelMax : codec::kMemberLevelMax;
-    const int level = output_.compression_level.value_or(lowest);
-    if (level < lowest || level > highest) {
-        return fail(invalid(fmt::format("compression-level={}: {} to {} for this compression",
-                                        level, lowest, highest)));
-    }
+    TRY(output_.compression, choose_compression({.compression = output_.compression,
+                                                 .given = compression_given_,
+                                                 .level = output_.compression_level,
+                                                 .oci_media_types = output_.oci_media_types}));
     return {};
 }
 
@@ -318,14 +302,7 @@ Result<void> Output::add_annotation(const std::string& text) {
 }
 
 int Output::level() const {
-    switch (compression) {
-        case layers::Compression::uncompressed: return 0;
-        case layers::Compression::gzip:
-            return compression_level.value_or(codec::kPlainGzipLevelDefault);
-        case layers::Compression::zstd: return compression_level.value_or(codec::kZstdLevelDefault);
-        case layers::Compression::estargz: break;
-    }
-    return compression_level.value_or(codec::kMemberLevelDefault);
+    return level_of(compression, compression_level);
 }
 
 }  // namespace lazybuild::exporter

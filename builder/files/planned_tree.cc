@@ -41,21 +41,6 @@ Result<void> check_name(std::string_view path, const FileInfo& info) {
     return {};
 }
 
-codec::LayerEntry entry_of(const std::string& path, const FileInfo& info) {
-    return codec::LayerEntry{.type = info.type,
-                             .path = path.empty() ? "./" : path,
-                             .mode = info.mode,
-                             .uid = info.uid,
-                             .gid = info.gid,
-                             .mtime_s = info.mtime_s,
-                             .size_bytes = info.type == FileType::regular ? info.size_bytes : 0,
-                             .device_major = info.device_major,
-                             .device_minor = info.device_minor,
-                             .link_target = info.type == FileType::symlink ? info.link_target : "",
-                             .xattrs = info.xattrs,
-                             .chunks = {}};
-}
-
 }  // namespace
 
 FileInfo made_directory(std::uint32_t mode, std::uint32_t uid, std::uint32_t gid) {
@@ -306,7 +291,7 @@ Result<void> PlannedTree::write(layers::LayerMaker& maker) {
             continue;  // the root of the layers below stays as it is
         }
         CHECK_OK(check_name(path, planned.info));
-        codec::LayerEntry entry = entry_of(path, planned.info);
+        codec::LayerEntry entry = layers::entry_of(path, planned.info);
         const bool linked = planned.info.inode != 0 && planned.info.type != FileType::directory;
         if (linked) {
             const auto [first, fresh] = first_names.emplace(planned.info.inode, &path);

@@ -41,22 +41,6 @@ struct BaseLayers::Wanted {
     }
 };
 
-namespace {
-
-Compression compression_of(const codec::Descriptor& layer) {
-    if (annotated_toc(layer)) {
-        return Compression::estargz;
-    }
-    switch (codec::layer_compression(layer.media_type).value_or(codec::Compression::gzip)) {
-        case codec::Compression::none: return Compression::uncompressed;
-        case codec::Compression::zstd: return Compression::zstd;
-        case codec::Compression::gzip: break;
-    }
-    return Compression::gzip;
-}
-
-}  // namespace
-
 BaseLayers::~BaseLayers() {
     if (lazy_ != nullptr) {
         lazy_->close();

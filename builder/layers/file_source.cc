@@ -44,6 +44,20 @@ Result<std::string> follow(std::string_view path, std::string_view target, std::
 
 }  // namespace
 
+codec::LayerEntry entry_of(const std::string& path, const FileInfo& info) {
+    return {.type = info.type,
+            .path = path.empty() ? "./" : path,
+            .mode = info.mode,
+            .uid = info.uid,
+            .gid = info.gid,
+            .mtime_s = info.mtime_s,
+            .size_bytes = info.type == codec::FileType::regular ? info.size_bytes : 0,
+            .device_major = info.device_major,
+            .device_minor = info.device_minor,
+            .link_target = info.type == codec::FileType::symlink ? info.link_target : "",
+            .xattrs = info.xattrs};
+}
+
 Result<std::string> resolve(FileSource& source, std::string_view path) {
     std::string here;
     std::string rest = codec::normalise_path(path, codec::LeadingParents::drop);

@@ -36,6 +36,9 @@ struct FileInfo {
     std::uint64_t inode = 0;
 };
 
+/// The same attributes as an entry of a layer that is made; "" is the root. Without content.
+codec::LayerEntry entry_of(const std::string& path, const FileInfo& info);
+
 /// SHA-256 of a file's bytes.
 struct ContentDigest {
     codec::Digest digest;

@@ -5,6 +5,7 @@
 
 #include "builder/layers/layer_store.h"
 #include "codec/layer_format.h"
+#include "codec/media_type.h"
 #include "codec/sha256.h"
 
 namespace lazybuild::layers {
@@ -20,6 +21,18 @@ std::optional<codec::Digest> annotated_toc(const codec::Descriptor& layer) {
     }
     const auto digest = codec::Digest::parse(found->second);
     return digest ? std::optional{*digest} : std::nullopt;
+}
+
+Compression compression_of(const codec::Descriptor& layer) {
+    if (annotated_toc(layer)) {
+        return Compression::estargz;
+    }
+    switch (codec::layer_compression(layer.media_type).value_or(codec::Compression::gzip)) {
+        case codec::Compression::none: return Compression::uncompressed;
+        case codec::Compression::zstd: return Compression::zstd;
+        case codec::Compression::gzip: break;
+    }
+    return Compression::gzip;
 }
 
 std::vector<codec::Digest> image_layer_ids(const codec::Manifest& manifest) {

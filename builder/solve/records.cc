@@ -90,7 +90,8 @@ Result<Record> read_row(const store::Statement& row) {
     return record;
 }
 
-Result<std::vector<Record>> read_complete(store::Statement row) {
+// With inputs; `complete`: of kMoreColumns, too.
+Result<std::vector<Record>> read_rows(store::Statement row, bool complete) {
     std::vector<Record> records;
     while (true) {
         TRY(const bool more, row.step());
@@ -99,8 +100,10 @@ Result<std::vector<Record>> read_complete(store::Statement row) {
         }
         TRY(Record record, read_row(row));
         TRY(record.inputs, parse_digests(row.text(8)));
-        record.files = split_lines(row.text(9));
-        record.input_names = split_lines(row.text(10));
+        if (complete) {
+            record.files = split_lines(row.text(9));
+            record.input_names = split_lines(row.text(10));
+        }
         records.push_back(std::move(record));
     }
 }
@@ -184,7 +187,7 @@ Result<std::vector<Record>> DatabaseRecords::similar(const std::string& text,
                                       "ORDER BY used_at_s DESC, rowid DESC LIMIT ?2",
                                       kColumns, kMoreColumns)));
     row.bind(1, text).bind(2, static_cast<std::int64_t>(count_max));
-    return read_complete(std::move(row));
+    return read_rows(std::move(row), true);
 }
 
 Result<std::vector<Record>> DatabaseRecords::children(const codec::Digest& base,
@@ -195,7 +198,7 @@ Result<std::vector<Record>> DatabaseRecords::children(const codec::Digest& base,
                                       "ORDER BY used_at_s DESC, rowid DESC LIMIT ?2",
                                       kColumns, kMoreColumns)));
     row.bind(1, base.text()).bind(2, static_cast<std::int64_t>(count_max));
-    return read_complete(std::move(row));
+    return read_rows(std::move(row), true);
 }
 
 Result<std::vector<Record>> DatabaseRecords::all() {
@@ -203,16 +206,7 @@ Result<std::vector<Record>> DatabaseRecords::all() {
     TRY(store::Statement row, database_.prepare(fmt::format("SELECT {}, inputs FROM step_records_2 "
                                                             "ORDER BY used_at_s DESC, rowid DESC",
                                                             kColumns)));
-    std::vector<Record> records;
-    while (true) {
-        TRY(const bool more, row.step());
-        if (!more) {
-            return records;
-        }
-        TRY(Record record, read_row(row));
-        TRY(record.inputs, parse_digests(row.text(8)));
-        records.push_back(std::move(record));
-    }
+    return read_rows(std::move(row), false);
 }
 
 Result<void> DatabaseRecords::remove(const codec::Digest& key) {

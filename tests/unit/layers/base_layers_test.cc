@@ -4,8 +4,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,16 +25,8 @@ using cli::TestBlob;
 
 constexpr std::string_view kToc = "containerd.io/snapshot/stargz/toc.digest";
 
-class BaseLayersTest : public test::StoreTest {
+class BaseLayersTest : public test::MountingStoreTest {
   protected:
-    void SetUp() override {
-        static const bool entered =
-            ::geteuid() == 0 && ::unshare(CLONE_NEWNS) == 0 &&
-            ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
-        root_ = entered && ::access("/dev/fuse", R_OK | W_OK) == 0;
-        StoreTest::SetUp();
-    }
-
     struct ImageLayer {
         std::string descriptor;  ///< JSON
         codec::Digest diff_id;
@@ -108,7 +98,6 @@ class BaseLayersTest : public test::StoreTest {
     cli::TestLayout layout_{directory_of_layout_};
     std::mutex ids_mutex_;  // images are also opened by several threads
     std::vector<codec::Digest> ids_;
-    bool root_ = false;
 };
 
 TEST_F(BaseLayersTest, unpacks_plain_layers_once) {

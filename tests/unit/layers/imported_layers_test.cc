@@ -2,8 +2,6 @@
 #include "builder/layers/imported_layers.h"
 
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -32,16 +30,8 @@ struct Made {
     Bytes tar;
 };
 
-class ImportedLayersTest : public test::StoreTest {
+class ImportedLayersTest : public test::MountingStoreTest {
   protected:
-    void SetUp() override {
-        static const bool entered =
-            ::geteuid() == 0 && ::unshare(CLONE_NEWNS) == 0 &&
-            ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
-        root_ = entered && ::access("/dev/fuse", R_OK | W_OK) == 0;
-        StoreTest::SetUp();
-    }
-
     /// What a step has made in another store. This one's is empty afterwards.
     Made make(std::string_view content = "content") {
         test::Making making{*store_};
@@ -135,7 +125,6 @@ class ImportedLayersTest : public test::StoreTest {
     TestLayout layout_{directory_of_layout_};
     TestLayout other_{directory_of_layout_, "other"};
     const Bytes large_ = layer::content_of(kLargeBytes, 1);
-    bool root_ = false;
 };
 
 TEST_F(ImportedLayersTest, opens_a_layer_by_its_index_and_reads_what_is_asked_for) {

@@ -3,6 +3,9 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <memory>
@@ -119,6 +122,20 @@ class StoreTest : public testing::Test {
     cli::RecordingConsole console_;
     std::unique_ptr<image::Session> session_;
     std::unique_ptr<LayerStore> store_;
+};
+
+/// Where mounts are the process's own affair, when it may mount.
+class MountingStoreTest : public StoreTest {
+  protected:
+    void SetUp() override {
+        static const bool entered =
+            ::geteuid() == 0 && ::unshare(CLONE_NEWNS) == 0 &&
+            ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+        root_ = entered && ::access("/dev/fuse", R_OK | W_OK) == 0;
+        StoreTest::SetUp();
+    }
+
+    bool root_ = false;  ///< it may
 };
 
 }  // namespace lazybuild::layers::test

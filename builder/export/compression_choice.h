@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What flags and documents call the compressions of layers.
+// How the user of an output or a cache wants new layers compressed: what flags and documents call
+// the compressions, their levels, and which of them Docker's media types have a name for.
+// Threads: any.
 #pragma once
 
 #include <array>
@@ -7,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/result.h"
 #include "builder/layers/layer.h"
 
 namespace lazybuild::exporter {
@@ -34,5 +37,18 @@ constexpr std::optional<layers::Compression> compression_named(std::string_view 
     }
     return std::nullopt;
 }
+
+/// The level asked for, or what the compression has without one.
+int level_of(layers::Compression compression, std::optional<int> asked);
+
+struct CompressionChoice {
+    layers::Compression compression = layers::Compression::estargz;
+    bool given = false;  ///< by the user: then it is not changed silently
+    std::optional<int> level;
+    bool oci_media_types = true;
+};
+/// The compression to use: gzip instead of one that nobody asked for and Docker's media types do
+/// not know. Errors: invalid_argument for one that was asked for, and for a level that it has not.
+Result<layers::Compression> choose_compression(const CompressionChoice& choice);
 
 }  // namespace lazybuild::exporter
