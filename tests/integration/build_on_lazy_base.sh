@@ -25,6 +25,13 @@ for blob in $(manifest python:lazy | jq -r '.layers[].digest'); do
     manifest app:1 | jq -e --arg blob "$blob" '.layers | any(.digest == $blob)' >/dev/null || fail "app:1 lacks $blob"
 done
 
+# Also when no step opens it.
+echo linked >"$WORK/context/linked"
+printf 'FROM %s\nCOPY --link linked /linked\n' "$REGISTRY/python:lazy" >"$WORK/context/Dockerfile"
+build_or_fail -t "$REGISTRY/linked:1" --push "$WORK/context"
+expect_equal "layers of the base" "$(manifest python:lazy | jq -c '[.layers[].digest]')" \
+    "$(manifest linked:1 | jq -c '[.layers[:-1][].digest]')"
+
 cat >"$WORK/context/Dockerfile" <<DOCKERFILE
 FROM scratch
 COPY --from=$REGISTRY/python:lazy /usr/bin/python3.11 /python
