@@ -5,6 +5,7 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "base/assert.h"
@@ -16,6 +17,7 @@ constexpr std::uint32_t kMagic = 0xfd2fb528;
 constexpr std::uint32_t kSkippableMagic = 0x184d2a50;  // to 0x184d2a5f
 constexpr std::uint32_t kSkippableMask = 0xfffffff0;
 constexpr std::size_t kOutputPieceBytes = 256 << 10;
+constexpr std::size_t kHeaderBytesMax = 18;  // RFC 8878, 3.1.1.1, with the magic number
 
 Error refusal(std::size_t code) {
     if (ZSTD_getErrorCode(code) == ZSTD_error_frameParameter_windowTooLarge) {
@@ -23,6 +25,31 @@ Error refusal(std::size_t code) {
     }
     return corrupt(fmt::format("zstd: {}", ZSTD_getErrorName(code)));
 }
+
+/// A frame's own account, held against what came out of it. libzstd 1.5 does so too, but not when
+/// the frame arrives in pieces and its last block is empty.
+class FrameSize {
+  public:
+    void took(ByteView compressed, std::size_t text_bytes) {
+        const std::size_t missing = kHeaderBytesMax - header_.size();
+        const ByteView begin = compressed.first(std::min(missing, compressed.size()));
+        header_.insert(header_.end(), begin.begin(), begin.end());
+        text_bytes_ += text_bytes;
+    }
+
+    /// The frame has ended; the next begins.
+    Result<void> end() {
+        const std::uint64_t claim = ZSTD_getFrameContentSize(header_.data(), header_.size());
+        const bool kept = claim == ZSTD_CONTENTSIZE_UNKNOWN || claim == text_bytes_;
+        header_.clear();
+        text_bytes_ = 0;
+        return kept ? Result<void>{} : fail(corrupt("zstd: not of the size that its frame says"));
+    }
+
+  private:
+    Bytes header_;
+    std::uint64_t text_bytes_ = 0;
+};
 
 }  // namespace
 
@@ -48,6 +75,7 @@ struct ZstdStream::Context {
 
     ZSTD_DCtx* stream;
     Bytes output;
+    FrameSize frame;
     std::uint64_t output_bytes = 0;
     std::uint64_t output_bytes_max;
     bool started = false;
@@ -64,12 +92,17 @@ Result<void> ZstdStream::push(ByteView compressed, ByteSink& out) {
     bool full = false;
     while (input.pos < input.size || full) {
         ZSTD_outBuffer output{context_->output.data(), context_->output.size(), 0};
+        const std::size_t before = input.pos;
         const std::size_t left = ZSTD_decompressStream(context_->stream, &output, &input);
         if (ZSTD_isError(left) != 0) {
             return fail(refusal(left));
         }
         context_->started = true;
         context_->in_frame = left != 0;
+        context_->frame.took(compressed.subspan(before, input.pos - before), output.pos);
+        if (!context_->in_frame) {
+            CHECK_OK(context_->frame.end());
+        }
         full = output.pos == output.size && context_->in_frame;
         context_->output_bytes += output.pos;
         if (context_->output_bytes > context_->output_bytes_max) {

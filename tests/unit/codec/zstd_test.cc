@@ -80,6 +80,18 @@ TEST(ZstdStream, refuses_what_is_cut_off_or_damaged) {
     EXPECT_FALSE(inflate(joined({frame, frame_of("x"), Bytes(10)}), 100)) << "garbage behind";
 }
 
+TEST(ZstdStream, refuses_a_frame_of_another_size_than_it_says_however_it_is_cut) {
+    // Magic; a single segment, no checksum; 8 bytes of content, it says; an empty last block.
+    const Bytes frame{std::byte{0x28}, std::byte{0xb5}, std::byte{0x2f},
+                      std::byte{0xfd}, std::byte{0x20}, std::byte{8},
+                      std::byte{1},    std::byte{0},    std::byte{0}};
+    for (const std::size_t piece : {1UL, 8UL, 100UL}) {
+        const auto found = inflate(frame, piece);
+        ASSERT_FALSE(found) << piece;
+        EXPECT_EQ(found.error().code, std::errc::bad_message);
+    }
+}
+
 TEST(ZstdStream, limits_its_output) {
     const auto found = inflate(frame_of(std::string(1'000'000, 'a')), 100, 999'999);
     ASSERT_FALSE(found);
