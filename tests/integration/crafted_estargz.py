@@ -4,6 +4,7 @@
 
 DIRECTORY/large    a file of more than 4 GiB, mostly zeros, and one behind it; DIRECTORY/large.expected is the file
 DIRECTORY/lying    a table of contents whose digest of a file of one chunk is not that of the chunk
+DIRECTORY/claiming a file of two chunks whose digest is that of DIRECTORY/claimed, a file of the same size
 DIRECTORY/replaced a foreign writer's name that is not UTF-8: what the tar calls it cannot be known
 
 Each is an OCI layout, tag lazy. Format: eStargz v0.4; members as stargz-snapshotter's writer cuts them.
@@ -113,6 +114,13 @@ def main(directory):
     entries = blob.add_file(b"honest", [b"honest"]) + blob.add_file(b"lying", [b"the real content"])
     entries[1]["digest"] = sha256(b"other content")
     blob.finish(os.path.join(directory, "lying"), entries)
+    claimed = b"claimed and never there"
+    with open(os.path.join(directory, "claimed"), "wb") as file:
+        file.write(claimed)
+    blob = Blob()
+    entries = blob.add_file(b"claimed", [b"there and ", b"never claimed"])
+    entries[0]["digest"] = sha256(claimed)
+    blob.finish(os.path.join(directory, "claiming"), entries)
     blob = Blob()
     blob.finish(os.path.join(directory, "replaced"), blob.add_file(b"n\xff", [b"whose name is not known"]))
 
