@@ -9,16 +9,13 @@
 #include <clocale>
 #include <utility>
 
+#include "builder/image/tar_reader.h"
 #include "codec/xattrs.h"
 
 namespace lazybuild::files {
 namespace {
 
 constexpr std::size_t kReadBytes = 256 << 10;
-
-struct FreeArchive {
-    void operator()(archive* reader) const { ::archive_read_free(reader); }
-};
 
 // PAX names are UTF-8, and libarchive turns what the thread's locale cannot say into '?'.
 class Utf8Locale {
@@ -84,7 +81,7 @@ struct ArchiveStream::Handle {
     bool held_back = false;          // open() has read it, next() has not given it
     std::size_t entries = 0;
     std::uint64_t bytes = 0;
-    std::unique_ptr<archive, FreeArchive> reader;
+    image::TarReader reader;
 };
 
 la_ssize_t ArchiveStream::Handle::read_source(archive* reader, void* self, const void** bytes) {
@@ -103,8 +100,7 @@ Error ArchiveStream::Handle::failure() const {
     if (source_error) {
         return *source_error;
     }
-    const char* const text = ::archive_error_string(reader.get());
-    return corrupt(text != nullptr ? text : "not a tar archive");
+    return image::archive_error(reader.get());
 }
 
 ArchiveStream::ArchiveStream(std::unique_ptr<Handle> handle) : handle_(std::move(handle)) {}
@@ -119,15 +115,8 @@ Result<ArchiveStream> ArchiveStream::open(ByteSource& source) {
     handle->source = &source;
     handle->input.resize(kReadBytes);
     handle->output.resize(kReadBytes);
-    handle->reader.reset(::archive_read_new());
+    handle->reader = image::new_tar_reader();
     archive* const reader = handle->reader.get();
-    ASSERT(reader != nullptr);
-    // One by one: "all" would also run programs that the archive's first bytes ask for.
-    ::archive_read_support_filter_gzip(reader);
-    ::archive_read_support_filter_bzip2(reader);
-    ::archive_read_support_filter_xz(reader);
-    ::archive_read_support_filter_zstd(reader);
-    ::archive_read_support_format_tar(reader);
     if (::archive_read_open(reader, handle.get(), nullptr, &Handle::read_source, nullptr) !=
         ARCHIVE_OK) {
         return fail(handle->failure());

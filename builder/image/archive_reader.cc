@@ -10,22 +10,13 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "builder/image/tar_reader.h"
 #include "builder/image/unpack_archive.h"
 
 namespace lazybuild::image {
 namespace {
 
 constexpr std::size_t kReadBytes = 1 << 20;
-
-struct FreeArchive {
-    void operator()(archive* reader) const { ::archive_read_free(reader); }
-};
-using ArchivePointer = std::unique_ptr<archive, FreeArchive>;
-
-Error archive_error(archive* reader) {
-    const char* const text = ::archive_error_string(reader);
-    return corrupt(text != nullptr ? text : "not a tar archive");
-}
 
 // "./a//b/" → "a/b".
 std::string plain_path(std::string_view path) {
@@ -46,7 +37,7 @@ std::string plain_path(std::string_view path) {
 
 struct ArchiveReader::Handle {
     Fd file;
-    ArchivePointer reader;
+    TarReader reader;
     io::CancelToken cancel;
     std::size_t entries = 0;
     std::uint64_t bytes = 0;
@@ -63,15 +54,8 @@ Result<ArchiveReader> ArchiveReader::open(const std::string& file, io::CancelTok
     TRY(handle->file, open_file(file, O_RDONLY));
     handle->cancel = std::move(cancel);
     handle->buffer.resize(kReadBytes);
-    handle->reader.reset(::archive_read_new());
+    handle->reader = new_tar_reader();
     archive* const reader = handle->reader.get();
-    ASSERT(reader != nullptr);
-    // One by one: "all" would also run programs that the archive's first bytes ask for.
-    ::archive_read_support_filter_gzip(reader);
-    ::archive_read_support_filter_bzip2(reader);
-    ::archive_read_support_filter_xz(reader);
-    ::archive_read_support_filter_zstd(reader);
-    ::archive_read_support_format_tar(reader);
     if (::archive_read_open_fd(reader, handle->file.get(), kReadBytes) != ARCHIVE_OK) {
         return fail(archive_error(reader));
     }
