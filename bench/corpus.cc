@@ -11,6 +11,8 @@
 
 #include "base/file.h"
 #include "base/stream.h"
+#include "codec/estargz_footer.h"
+#include "codec/estargz_writer.h"
 #include "codec/tar.h"
 
 namespace lazybuild::bench {
@@ -109,6 +111,19 @@ Bytes tar_of_files(std::size_t files, std::size_t file_bytes) {
     }
     append(tar, codec::tar_end());
     return tar;
+}
+
+BlobTail estargz_tail_of_files(std::size_t files, std::size_t file_bytes) {
+    const Bytes tar = tar_of_files(files, file_bytes);
+    MemorySink blob;
+    value_of(codec::write_estargz(MemoryAccess{tar}, {.prioritized = {}}, blob));
+    const ByteView bytes = blob.bytes();
+    const auto footer =
+        value_of(codec::find_estargz_footer(bytes.last(codec::kEstargzFooterBytesMax)));
+    const ByteView members =
+        bytes.first(bytes.size() - footer->footer_size_bytes).subspan(footer->toc_offset_bytes);
+    return {.toc_members = {members.begin(), members.end()},
+            .toc_offset_bytes = footer->toc_offset_bytes};
 }
 
 }  // namespace lazybuild::bench

@@ -24,6 +24,14 @@ Bytes zlib_gzip(ByteView content, int level);
 /// A tar layer: `files` regular files of `file_bytes` each, twenty to a directory.
 Bytes tar_of_files(std::size_t files, std::size_t file_bytes);
 
+/// The table of contents of an eStargz blob, as the registry gives it.
+struct BlobTail {
+    Bytes toc_members;
+    std::uint64_t toc_offset_bytes = 0;
+};
+/// Of tar_of_files().
+BlobTail estargz_tail_of_files(std::size_t files, std::size_t file_bytes);
+
 /// What a benchmark cannot go on without; ends the program with `error`'s message.
 [[noreturn]] void give_up(const std::string& why);
 template <class T>

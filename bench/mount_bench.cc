@@ -9,13 +9,10 @@
 #include <filesystem>
 
 #include "base/file.h"
-#include "base/stream.h"
 #include "bench/corpus.h"
 #include "bench/peak_memory.h"
-#include "codec/estargz_footer.h"
 #include "codec/estargz_format.h"
 #include "codec/estargz_toc.h"
-#include "codec/estargz_writer.h"
 #include "codec/sha256.h"
 #include "fuse/mounts.h"
 #include "snapshotter/store/layer_files.h"
@@ -26,27 +23,8 @@ namespace {
 constexpr std::size_t kFiles = 100'000;
 constexpr std::size_t kFileBytes = 100;
 
-/// The end of a blob, as the registry gives it.
-struct BlobTail {
-    Bytes toc_members;
-    std::uint64_t toc_offset_bytes = 0;
-};
-
-BlobTail make_tail() {
-    const Bytes tar = tar_of_files(kFiles, kFileBytes);
-    MemorySink blob;
-    value_of(codec::write_estargz(MemoryAccess{tar}, {.prioritized = {}}, blob));
-    const ByteView bytes = blob.bytes();
-    const auto footer =
-        value_of(codec::find_estargz_footer(bytes.last(codec::kEstargzFooterBytesMax)));
-    const ByteView members =
-        bytes.first(bytes.size() - footer->footer_size_bytes).subspan(footer->toc_offset_bytes);
-    return {.toc_members = {members.begin(), members.end()},
-            .toc_offset_bytes = footer->toc_offset_bytes};
-}
-
 const BlobTail& tail() {
-    static const BlobTail made = make_tail();
+    static const BlobTail made = estargz_tail_of_files(kFiles, kFileBytes);
     return made;
 }
 

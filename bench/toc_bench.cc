@@ -7,9 +7,7 @@
 
 #include "base/stream.h"
 #include "bench/corpus.h"
-#include "codec/estargz_footer.h"
 #include "codec/estargz_toc.h"
-#include "codec/estargz_writer.h"
 
 namespace lazybuild::bench {
 namespace {
@@ -24,18 +22,11 @@ struct TocJson {
 };
 
 TocJson make_toc() {
-    const Bytes tar = tar_of_files(kFiles, kFileBytes);
-    MemorySink blob;
-    value_of(codec::write_estargz(MemoryAccess{tar}, {.prioritized = {}}, blob));
-    const ByteView bytes = blob.bytes();
-    const auto footer =
-        value_of(codec::find_estargz_footer(bytes.last(codec::kEstargzFooterBytesMax)));
-    const std::uint64_t offset = footer->toc_offset_bytes;
-    const ByteView members = bytes.first(bytes.size() - footer->footer_size_bytes).subspan(offset);
-    codec::TocText text(members);
+    const BlobTail tail = estargz_tail_of_files(kFiles, kFileBytes);
+    codec::TocText text(tail.toc_members);
     Bytes json(kJsonBytesMax);
     json.resize(value_of(read_full(text, json)));
-    return {.json = std::move(json), .offset_bytes = offset};
+    return {.json = std::move(json), .offset_bytes = tail.toc_offset_bytes};
 }
 
 const TocJson& toc() {
