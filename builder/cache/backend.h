@@ -50,7 +50,7 @@ class CacheSource {
 };
 
 struct Committed {
-    codec::Digest root;      ///< as CacheFound::root
+    codec::Descriptor root;  ///< the document that the name stands for
     bool unchanged = false;  ///< the name stood for it already
 };
 

@@ -381,9 +381,9 @@ Result<void> CacheExport::commit() {
     CHECK_OK(session_.check_interrupt());
     task_.step("writing cache manifest", 0, 1);
     TRY(const Committed committed, target_->commit(config_descriptor_, named_));
-    exported_.digest = committed.root;
+    exported_.root = committed.root;
     exported_.unchanged = committed.unchanged;
-    task_.step("writing cache manifest " + committed.root.text(), 1, 1);
+    task_.step("writing cache manifest " + committed.root.digest.text(), 1, 1);
     return committed.unchanged ? Result<void>{} : check();
 }
 

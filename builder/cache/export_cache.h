@@ -62,7 +62,7 @@ struct BuiltCache {
 
 struct ExportedCache {
     std::string name;         ///< "registry host/name:tag"
-    codec::Digest digest;     ///< of the manifest or index
+    codec::Descriptor root;   ///< the manifest or index
     bool unchanged = false;   ///< it was there already, as it is
     bool failed = false;      ///< ignore_error: there is no cache, the last warning says why
     std::size_t records = 0;  ///< exported, with layers

@@ -77,7 +77,7 @@ class LocalCacheTarget final : public CacheTarget {
             }
             CHECK_OK(layout_.keep_only(tag_, kept));
         }
-        return Committed{.root = root, .unchanged = unchanged};
+        return Committed{.root = document.descriptor, .unchanged = unchanged};
     }
 
   private:

@@ -68,10 +68,10 @@ class RegistryCacheTarget final : public CacheTarget {
         TRY(const exporter::NamedDocument document, make_container(config, blobs, options_));
         const codec::Digest& root = document.descriptor.digest;
         if (root == root_) {
-            return Committed{.root = root, .unchanged = true};
+            return Committed{.root = document.descriptor, .unchanged = true};
         }
         CHECK_OK(push_.put(document, tag_));
-        return Committed{.root = root};
+        return Committed{.root = document.descriptor};
     }
 
   private:

@@ -5,14 +5,36 @@
 #include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <vector>
 
 #include "base/file.h"
 #include "codec/json.h"
 
 namespace lazybuild::cli {
+namespace {
+
+// As buildx has it from BuildKit: JSON in a string; of several caches the last one.
+std::optional<std::string> cache_manifest(const std::vector<cache::ExportedCache>& caches) {
+    std::optional<std::string> text;
+    for (const cache::ExportedCache& cache : caches) {
+        if (!cache.failed) {
+            const codec::Json descriptor = {{"mediaType", cache.root.media_type},
+                                            {"digest", cache.root.digest.text()},
+                                            {"size", cache.root.size_bytes}};
+            text = codec::json_text(descriptor);
+        }
+    }
+    return text;
+}
+
+}  // namespace
 
 std::string metadata_json(const BuildResult& result) {
     codec::Json document = codec::Json::object();
+    if (const auto cache = cache_manifest(result.caches)) {
+        document["cache.manifest"] = *cache;
+    }
     if (!result.exported.empty()) {
         const exporter::Exported& image = result.exported.front();
         if (image.config.digest != codec::Digest{}) {

@@ -108,7 +108,7 @@ TEST_F(ExportCacheTest, equal_builds_are_equal_bytes_and_nothing_is_written_agai
     EXPECT_EQ(again.records, 3U);
     EXPECT_EQ(again.uploaded, 0U);
     const ExportedCache elsewhere = export_to("type=local,mode=max,dest=" + local("two"), other);
-    EXPECT_EQ(elsewhere.digest, first.digest);
+    EXPECT_EQ(elsewhere.root.digest, first.root.digest);
 }
 
 TEST_F(ExportCacheTest, a_layer_that_is_lost_drops_its_records_with_a_reason) {
@@ -191,7 +191,7 @@ TEST_F(ExportCacheTest, a_registry_takes_nothing_twice) {
     const std::string before = registry->log();
     const ExportedCache again = export_to(where, built());
     EXPECT_TRUE(again.unchanged);
-    EXPECT_EQ(again.digest, first.digest);
+    EXPECT_EQ(again.root.digest, first.root.digest);
     const std::string after = registry->log().substr(before.size());
     EXPECT_EQ(count(after, "\"POST "), 0U) << after;
     EXPECT_EQ(count(after, "\"PUT "), 0U) << after;

@@ -118,7 +118,7 @@ BuiltCache found_in_a_cache(BuiltCache built) {
 TEST_F(ImportCacheTest, an_imported_cache_is_exported_without_its_layers_being_opened) {
     const std::string where = cache();
     const codec::Digest before =
-        export_to("type=local,mode=max,dest=" + local("cache"), built()).digest;
+        export_to("type=local,mode=max,dest=" + local("cache"), built()).root.digest;
     import({where}, [&](Imports& imports) {
         BuiltCache found = found_in_a_cache(built());
         found.imports = &imports;
@@ -127,7 +127,7 @@ TEST_F(ImportCacheTest, an_imported_cache_is_exported_without_its_layers_being_o
                                                fresh_, *session_, progress_);
             ASSERT_TRUE(exported) << exported.error().message;
             EXPECT_EQ(exported->dropped, 0U);
-            EXPECT_EQ(exported->digest, before);
+            EXPECT_EQ(exported->root.digest, before);
             EXPECT_EQ(exported->unchanged, name == std::string_view{"cache"});
         }
     });
