@@ -32,6 +32,7 @@ class BackgroundImports final : public Imports {
                                                std::size_t count_max) override;
     std::vector<solve::ImportedRecord> children(const codec::Digest& base,
                                                 std::size_t count_max) override;
+    std::vector<std::string> without_texts() override;
     void wait() override { static_cast<void>(caches()); }
     std::optional<solve::Record> explanation(const codec::Digest& key) override;
     std::optional<Image> find_image(const std::string& name, const std::string& platform) override;
@@ -176,6 +177,16 @@ std::vector<solve::ImportedRecord> BackgroundImports::children(const codec::Dige
                                                                std::size_t count_max) {
     return explained(count_max,
                      [&base](const solve::Record& record) { return record.base == base; });
+}
+
+std::vector<std::string> BackgroundImports::without_texts() {
+    std::vector<std::string> names;
+    for (const Cache& cache : caches()) {
+        if (cache->has_own_records() && !cache->has_texts()) {
+            names.push_back(cache->name());
+        }
+    }
+    return names;
 }
 
 std::optional<solve::Record> BackgroundImports::explanation(const codec::Digest& key) {

@@ -117,6 +117,11 @@ std::size_t ImportedCache::record_count() const {
     return count;
 }
 
+bool ImportedCache::has_texts() const {
+    return std::ranges::any_of(
+        configs_, [](const CacheConfig& config) { return config.explain.has_value(); });
+}
+
 std::optional<layers::LayerBlob> ImportedCache::blob_of(const CacheLayer& layer) const {
     codec::Descriptor blob = layer.blob;
     const auto named = named_.find(blob.digest);

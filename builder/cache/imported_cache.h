@@ -31,6 +31,8 @@ class ImportedCache {
     /// Whether any record is one that we could have written.
     bool has_own_records() const { return !by_key_.empty(); }
     std::size_t record_count() const;
+    /// Whether there is anything for explanations() to read.
+    bool has_texts() const;
 
     /// Tells `store` of the layers, and where blobs of bases are. The answer: how many records name
     /// blobs that nothing is known of.

@@ -287,12 +287,12 @@ Result<void> Build::open_solver() {
     layered_caches_ = open_layered_caches(*store_, session_, imports_.get(), log_);
     options_.runner.layered_caches = layered_caches_.get();
     runner_ = exec::make_oci_runner(*store_, options_.runner);
-    solver_ = std::make_unique<solve::Solver>(*store_, *records_, std::move(sources),
-                                              std::move(operations), *runner_, log_,
-                                              solve::SolveOptions{.jobs = args_.jobs,
-                                                                  .imported = imports_.get(),
-                                                                  .explain = args_.explain,
-                                                                  .dry_run = args_.dry_run});
+    solver_ = std::make_unique<solve::Solver>(
+        *store_, *records_, std::move(sources), std::move(operations), *runner_, log_,
+        solve::SolveOptions{.jobs = args_.jobs,
+                            .imported = imports_.get(),
+                            .explain = args_.explain || !args_.report.empty(),
+                            .dry_run = args_.dry_run});
     return {};
 }
 

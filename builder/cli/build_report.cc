@@ -92,6 +92,14 @@ void add_summary(std::string& html, const ReportInput& input) {
     }
 }
 
+// A step's result that was found in a cache of others.
+std::string found_text(const TaskRecord& task) {
+    if (!task.report || task.report->cache.empty()) {
+        return "";
+    }
+    return fmt::format("<br><span class=\"soft\">from {}</span>", html_escape(task.report->cache));
+}
+
 std::string fetched_text(const solve::StepReport& report) {
     std::string text;
     for (const auto& [layer, bytes] : report.fetched_from) {
@@ -108,14 +116,14 @@ void add_table(std::string& html, const ReportInput& input) {
     for (const TaskRecord& task : input.tasks) {
         const solve::Time ended = task.ended.value_or(input.ended);
         html += fmt::format(
-            "<tr><td>{}<td><code>{}</code>{}<td><span class=\"badge {}\">{}</span>"
+            "<tr><td>{}<td><code>{}</code>{}<td><span class=\"badge {}\">{}</span>{}"
             "<td class=\"number\">{:.2f} s<td>{}<td>{}</tr>",
             task.id, html_escape(task.text),
             task.report && !task.report->key.empty()
                 ? fmt::format("<br><code class=\"soft\">{}</code>",
                               html_escape(task.report->key.substr(0, 19)))
                 : "",
-            outcome_class(task.outcome), outcome_name(task.outcome),
+            outcome_class(task.outcome), outcome_name(task.outcome), found_text(task),
             seconds_between(task.began, ended),
             task.report ? html_escape(task.report->why_not_cached) : "",
             task.report ? fetched_text(*task.report) : "");

@@ -22,6 +22,7 @@ struct Made {
     std::optional<codec::Digest> layer;
     Resolution resolution = Resolution::ran;  ///< how that is known
     std::string cache;                        ///< imported: from which
+    bool without_layer = false;               ///< imported: the cache says that it has none
 };
 
 class Flights {

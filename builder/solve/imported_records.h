@@ -24,8 +24,8 @@ struct ImportedRecord {
     Record record;
     std::string cache;  ///< as the user named it: "registry.example/app:cache"
     /// Why the cache has the record but not its layer, after "known, but ": "the cache
-    /// registry.example/app:cache was exported with mode=min: its layer was never uploaded".
-    /// "" when it has the layer.
+    /// registry.example/app:cache was exported with mode=min: its layer was never uploaded", and
+    /// what to do. "" when it has the layer.
     std::string no_layer;
 };
 
@@ -43,6 +43,9 @@ class ImportedRecords {
     /// similar().
     virtual std::vector<ImportedRecord> children(const codec::Digest& base,
                                                  std::size_t count_max) = 0;
+    /// Caches that have records and no texts to compare a miss with (an image has no room for
+    /// them), as the user named them.
+    virtual std::vector<std::string> without_texts() = 0;
 };
 
 }  // namespace lazybuild::solve

@@ -62,6 +62,12 @@ std::vector<StepExplanation> PlanRun::explanations() {
 }
 
 Result<void> PlanRun::solve_all(const io::CancelToken& cancel) {
+    Result<void> solved = passes(cancel);
+    steps_.show_found();
+    return solved;
+}
+
+Result<void> PlanRun::passes(const io::CancelToken& cancel) {
     for (std::size_t passes = 0; passes <= plan_.steps.size(); ++passes) {
         CHECK_OK(pass(cancel));
         if (!again_) {

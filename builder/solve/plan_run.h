@@ -32,6 +32,7 @@ class PlanRun {
 
   private:
     Result<void> solve_all(const io::CancelToken& cancel);
+    Result<void> passes(const io::CancelToken& cancel);
     Result<void> pass(const io::CancelToken& cancel);
     void find_needed();
     void start(graph::StepId step);

@@ -32,7 +32,8 @@ Result<std::optional<Made>> Shared::find(const codec::Digest& key, bool memory_o
         if (auto known = options.imported->find(key)) {
             return Made{.layer = known->record.layer,
                         .resolution = Resolution::imported,
-                        .cache = std::move(known->cache)};
+                        .cache = std::move(known->cache),
+                        .without_layer = !known->no_layer.empty()};
         }
     }
     return std::nullopt;

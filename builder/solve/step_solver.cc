@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <set>
 #include <utility>
 #include <variant>
 
@@ -155,6 +156,35 @@ void StepSolver::show(StepRequest& request) {
     states_[request.id]->task = request.task;
 }
 
+// Nothing that it is made of will be needed for it.
+void StepSolver::show_found(graph::StepId id) {
+    std::set<graph::StepId> found = {id};
+    for (std::vector<graph::StepId> open = {id}; !open.empty();) {
+        const graph::StepId next = open.back();
+        open.pop_back();
+        for (const graph::StepId input : inputs_of(step(next))) {
+            if (states_[input]->held && found.insert(input).second) {
+                open.push_back(input);
+            }
+        }
+    }
+    for (const graph::StepId each : found) {
+        show_as_found(*states_[each]);
+    }
+}
+
+void StepSolver::show_as_found(State& state) {
+    if (state.held.exchange(false)) {
+        shared_.progress.end(*state.task, Outcome::cached);
+    }
+}
+
+void StepSolver::show_found() {
+    for (const auto& state : states_) {
+        show_as_found(*state);
+    }
+}
+
 void StepSolver::report(StepRequest& request, const std::string& why_not_cached) {
     StepReport report{.stage = request.step.stage,
                       .key = request.by_name ? request.key().text() : "",
@@ -174,11 +204,13 @@ void StepSolver::report(StepRequest& request, const std::string& why_not_cached)
 
 Result<void> StepSolver::resolve_layer(graph::StepId id) {
     StepRequest request(id, step(id));
-    const bool again = states_[id]->task.has_value();
+    State& state = *states_[id];
+    const bool again = state.task.has_value();
     if (!again) {
         show(request);
     } else {
-        request.running = shared_.watch(*states_[id]->task);
+        request.task = *state.task;
+        request.running = shared_.watch(request.task);
     }
     auto made = look_up(request);
     if (made && *made) {
@@ -187,11 +219,14 @@ Result<void> StepSolver::resolve_layer(graph::StepId id) {
         drop_kept_bytes(request);
         if (!again) {
             report(request, "");
-            shared_.progress.end(request.task, Outcome::cached);
+            state.held = true;
+        }
+        if (!state.made.without_layer) {
+            show_found(id);
         }
         return {};
     }
-    if (again) {
+    if (again && !state.held.exchange(false)) {
         show(request);
     }
     const auto make_it = [&] { return make(request); };
@@ -248,11 +283,17 @@ Result<void> StepSolver::resolve_dry(graph::StepId id) {
         return {};
     }
     state.missing = id;
-    if (request.unreadable.empty()) {
+    const bool known = request.unreadable.empty();
+    if (known) {
         set_outcome(id, StepOutcome::missed, explain(request));
     } else {
         set_outcome(id, StepOutcome::unknown,
                     "what it reads could not be looked at: " + request.unreadable);
+    }
+    for (const InputName& input : inputs_by_name(request.step)) {
+        if (input.name != "base" || (known && base_counts)) {
+            explain_needed(input.step);
+        }
     }
     return {};
 }

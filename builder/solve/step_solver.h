@@ -47,6 +47,9 @@ class StepSolver {
 
     Result<void> resolve(graph::StepId id);
     Result<layers::Snapshot> open(graph::StepId id);
+    /// After all that was to be resolved has been, or one step has failed: shows how those ended
+    /// of which it was not known until now.
+    void show_found();
     /// What resolve() found.
     Solved solved(graph::StepId id) const;
     /// Of all that have a layer of their own, in the plan's order; not while any is resolved.
@@ -68,7 +71,10 @@ class StepSolver {
         std::optional<codec::Digest> base;  ///< Record::base
         std::vector<std::string> names;     ///< Record::files, if they had to be looked at
         std::optional<TaskId> task;         ///< the step has been shown
-        RemoteSource remote;                ///< of a git or http step
+        /// But not that it was found: its cache says that it has no layer, so that it has to run
+        /// when somebody needs that.
+        std::atomic<bool> held = false;
+        RemoteSource remote;  ///< of a git or http step
         /// Of a dry run: a step that would run, whose result this one's file system depends on.
         std::optional<graph::StepId> missing;
 
@@ -94,6 +100,8 @@ class StepSolver {
     Result<void> resolve_dry(graph::StepId id);
     void settle(StepRequest& request, const Made& made);
     void show(StepRequest& request);
+    void show_found(graph::StepId id);
+    void show_as_found(State& state);
     void report(StepRequest& request, const std::string& why_not_cached);
 
     // Keys.
@@ -113,6 +121,8 @@ class StepSolver {
     std::string explain(const StepRequest& request);
     Why why_not_cached(const StepRequest& request, const std::vector<InputName>& inputs) const;
     std::string why_again(const State& state) const;
+    bool is_here(const codec::Digest& layer) const;
+    void explain_needed(graph::StepId id);
     std::string blamed(graph::StepId input) const;
     void compare_with_last(const StepRequest& request, const Made& made);
     void set_found(graph::StepId id);
@@ -132,6 +142,8 @@ class StepSolver {
     void add_inputs(const graph::Step& what, std::set<graph::StepId>& found) const;
     bool lose_unreadable(StepRequest& request, bool& retry);
     Result<layers::Snapshot> open_locked(graph::StepId id, State& state);
+    Result<std::optional<Made>> find_other(const codec::Digest& key, const Made& gone);
+    Result<std::optional<Made>> look_up_other(StepRequest& request, const Made& gone);
     Result<layers::LayerPointer> make_again(graph::StepId id, State& state);
 
     Shared& shared_;

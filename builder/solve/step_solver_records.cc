@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 #include <utility>
 #include <variant>
 
@@ -231,6 +233,9 @@ Why StepSolver::why_not_cached(const StepRequest& request,
             missed.other_texts.push_back(text_alone(other.text));
         }
     }
+    if (ask) {
+        missed.silent_caches = imported->without_texts();
+    }
     if (!known) {
         return {.text = "the cache could not be read: " + known.error().message};
     }
@@ -250,9 +255,36 @@ std::string StepSolver::why_again(const State& state) const {
         return fmt::format("known from the cache {}, but its layer cannot be had",
                            state.made.cache);
     }
-    const bool never_uploaded = known->no_layer.find("mode=min") != std::string::npos;
-    return fmt::format("known, but {}{}", known->no_layer,
-                       never_uploaded ? " (mode=max uploads those of all steps)" : "");
+    return "known, but " + known->no_layer;
+}
+
+// Of a layer that no cache has nothing is fetched.
+bool StepSolver::is_here(const codec::Digest& layer) const {
+    const auto found = shared_.store.find(layer);
+    return found && *found != nullptr;
+}
+
+// In a dry run: steps that were found would run nevertheless when a step above them needs the
+// layers that their cache does not have.
+void StepSolver::explain_needed(graph::StepId id) {
+    std::set<graph::StepId> seen = {id};
+    for (std::vector<graph::StepId> open = {id}; !open.empty();) {
+        const graph::StepId next = open.back();
+        open.pop_back();
+        const State& state = *states_[next];
+        if (!works_on_one(step(next)) || state.missing) {
+            continue;  // has no layer of its own, or would run anyway
+        }
+        std::vector<graph::StepId> inputs = inputs_of(step(next));
+        const bool gone = state.made.without_layer && !is_here(*state.made.layer);
+        if (gone) {
+            set_outcome(next, StepOutcome::missed, why_again(state));
+        } else {
+            inputs.resize(1);  // what it is on
+        }
+        std::ranges::copy_if(inputs, std::back_inserter(open),
+                             [&seen](graph::StepId input) { return seen.insert(input).second; });
+    }
 }
 
 // With equal keys and another layer it is the step that differs, and not what went into it.

@@ -218,14 +218,62 @@ Result<layers::Snapshot> StepSolver::open_locked(graph::StepId id, State& state)
     return snapshot;
 }
 
+Result<std::optional<Made>> StepSolver::find_other(const codec::Digest& key, const Made& gone) {
+    TRY(std::optional<Made> other, shared_.find(key, false));
+    if (!other || !other->layer || other->layer == gone.layer || shared_.lost(*other->layer)) {
+        return std::nullopt;
+    }
+    TRY(const layers::LayerPointer layer, shared_.store.find(*other->layer));
+    return layer == nullptr ? std::nullopt : other;
+}
+
+// What its names have led to is gone. By content it may be known to have made another layer, which
+// is here: if a record says which key that is, nothing below it has to be there, either.
+Result<std::optional<Made>> StepSolver::look_up_other(StepRequest& request, const Made& gone) {
+    if (!request.reads_named || request.step.ignore_cache) {
+        return std::nullopt;
+    }
+    const codec::Digest by_name = request.by_name->key();
+    TRY(const std::optional<Record> local, shared_.records.find(by_name));
+    std::optional<codec::Digest> said = local ? local->content_key : std::nullopt;
+    if (!said && gone.resolution == Resolution::imported) {
+        const auto imported = shared_.options.imported->find(by_name);
+        said = imported ? imported->record.content_key : std::nullopt;
+    }
+    if (said) {
+        TRY(std::optional<Made> other, find_other(*said, gone));
+        if (other) {
+            other->resolution = gone.resolution;  // who names the cache believes what it says
+            other->cache = gone.cache;
+            return other;
+        }
+    }
+    CHECK_OK(prepare_by_content(request));
+    if (said == request.by_content->key() || request.claimed) {
+        return std::nullopt;
+    }
+    TRY(std::optional<Made> other, find_other(request.by_content->key(), gone));
+    if (other && other->resolution != Resolution::imported) {
+        CHECK_OK(record(request, *other));
+    }
+    return other;
+}
+
 Result<layers::LayerPointer> StepSolver::make_again(graph::StepId id, State& state) {
     StepRequest request(id, step(id));
-    request.task = shared_.progress.begin(request.step.text + " (again: its layer is gone)");
+    // Nobody has been told yet that it was found, or it is said that this was too early.
+    request.task = state.held.exchange(false)
+                       ? *state.task
+                       : shared_.progress.begin(request.step.text + " (again: its layer is gone)");
     request.running = shared_.watch(request.task);
     request.why = why_again(state);
     const auto make_it = [&]() -> Result<Made> {
         CHECK_OK(prepare_by_name(request));
-        if (request.reads_named) {
+        TRY(const std::optional<Made> other, look_up_other(request, state.made));
+        if (other) {
+            return *other;
+        }
+        if (request.reads_named && !request.by_content) {
             CHECK_OK(prepare_by_content(request));
         }
         return make(request);
@@ -235,8 +283,9 @@ Result<layers::LayerPointer> StepSolver::make_again(graph::StepId id, State& sta
     const bool same = made && made->layer == state.made.layer;
     const bool given_up =
         stop_.cancelled() || (!made && made.error().code == std::errc::operation_canceled);
+    const Outcome well = request.ran ? Outcome::done : Outcome::cached;
     shared_.progress.end(request.task,
-                         made       ? Outcome::done
+                         made       ? well
                          : given_up ? Outcome::cancelled
                                     : Outcome::failed,
                          made ? "" : made.error().message);

@@ -300,13 +300,24 @@ std::vector<ImportedRecord> replaced(const Missed& missed,
     return replaced;
 }
 
+// Whether it was known there under another key, nobody can tell.
+std::string nothing_like_it(const Missed& missed) {
+    if (missed.silent_caches.empty()) {
+        return "no step like this is known";
+    }
+    return fmt::format(
+        "the inline cache {} holds no texts of its steps: export one with "
+        "--cache-to type=registry,ref=…,mode=max to be told what changed",
+        fmt::join(missed.silent_caches, ", "));
+}
+
 }  // namespace
 
 Why why_not_cached(const Missed& missed, const std::vector<ImportedRecord>& same_text,
                    const std::vector<ImportedRecord>& same_place) {
     const KeyParts wanted = parts_of(missed.definition);
     const std::vector<ImportedRecord> others = replaced(missed, same_place);
-    Why why{.text = "no step like this is known"};
+    Why why{.text = nothing_like_it(missed)};
     const ImportedRecord* record = nearest(wanted, same_text);
     if (record != nullptr) {
         why = Comparison(missed, wanted, *record).finish();

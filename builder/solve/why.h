@@ -21,6 +21,8 @@ struct Missed {
     std::map<std::string, std::string> blame;
     /// Other instructions of this build: none of them has become this one.
     std::vector<std::string> other_texts;
+    /// Caches that could not be asked what they have: ImportedRecords::without_texts().
+    std::vector<std::string> silent_caches;
 };
 
 struct Why {

@@ -58,6 +58,11 @@ expect_step() {
     [ "$how" = "$1" ] || fail "step '$2' was ${how:-not there} instead of $1: $(cat "$WORK/build.log")"
 }
 
+# says PATTERN [FILE]: the last build's log, or FILE, has such a line.
+says() {
+    grep -q -e "$1" "${2:-$WORK/build.log}" || fail "not said: $1: $(cat "${2:-$WORK/build.log}")"
+}
+
 # cache_behind_link: $CACHE, a cache in $REGISTRY that is reached by way of a link that wants credentials (link_start).
 cache_behind_link() {
     link_start --auth user:secret

@@ -253,6 +253,7 @@ TEST_F(ImportCacheTest, finds_the_cache_in_an_image) {
         EXPECT_EQ(found->record.layer, last_.layer);
         EXPECT_EQ(found->no_layer, "");
         EXPECT_TRUE(says(imports.find(tool_.keys[0].key)->no_layer, "is inline"));
+        EXPECT_EQ(imports.without_texts(), std::vector{ref});
     });
     const auto blobs = fresh_.blobs(last_.layer);
     ASSERT_EQ(blobs->size(), 1U);

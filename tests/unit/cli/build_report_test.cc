@@ -71,6 +71,15 @@ TEST(BuildReport, tells_why_a_step_ran_and_what_it_fetched) {
     EXPECT_NE(html.find("1.50MB from <code>sha256:0123456789ab</code>"), std::string::npos);
 }
 
+TEST(BuildReport, names_the_cache_in_which_a_step_was_found) {
+    TaskRecord task = step(1, "RUN make");
+    task.outcome = solve::Outcome::cached;
+    EXPECT_EQ(report_html(input_of({task})).find("from "), std::string::npos);
+    task.report->cache = "registry.example/<app>:cache";
+    EXPECT_NE(report_html(input_of({task})).find("from registry.example/&lt;app&gt;:cache"),
+              std::string::npos);
+}
+
 TEST(BuildReport, stands_for_a_build_in_which_nothing_happened) {
     EXPECT_NE(report_html(input_of({})).find("No step was reached"), std::string::npos);
 }

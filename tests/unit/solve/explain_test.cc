@@ -80,7 +80,7 @@ TEST(Explain, says_what_became_of_a_layer_that_is_known_and_not_here) {
     ASSERT_TRUE(here.solve({here.run(test, "more")}, {.imported = &imports, .explain = true}));
     EXPECT_EQ(find(here, "RUN make").why,
               "known, but the cache app:cache was exported with mode=min: its layer was never "
-              "uploaded (mode=max uploads those of all steps)");
+              "uploaded");
     // The store's own.
     here.store.drop("make(alpine;)");
     here.begin_again();
@@ -100,6 +100,20 @@ TEST(Explain, asks_caches_only_when_it_is_wanted) {
     ASSERT_TRUE(other.solve({chain(other, "debian")}, {.imported = &imports, .explain = true}));
     EXPECT_GT(imports.explanations, 0);
     EXPECT_TRUE(find(other, "RUN make").why.ends_with("(compared with the cache app:cache)"));
+}
+
+TEST(Explain, says_which_caches_cannot_tell_what_changed) {
+    FakeImports imports;
+    imports.silent = {"app:1", "app:2"};
+    FakeBuild here;
+    ASSERT_TRUE(here.solve({chain(here)}, {.imported = &imports, .explain = true}));
+    EXPECT_EQ(find(here, "RUN make").why,
+              "the inline cache app:1, app:2 holds no texts of its steps: export one with "
+              "--cache-to type=registry,ref=…,mode=max to be told what changed");
+    // What the store knows is more than nothing.
+    here.begin_again();
+    ASSERT_TRUE(here.solve({chain(here, "debian")}, {.imported = &imports, .explain = true}));
+    EXPECT_TRUE(find(here, "RUN make").why.starts_with("its image changed: alpine sha256:"));
 }
 
 TEST(Explain, names_the_cache_of_what_was_found_there) {
@@ -169,6 +183,38 @@ TEST(DryRun, says_which_files_of_a_context_changed) {
     EXPECT_EQ(find(build, "COPY main.c").outcome, StepOutcome::missed);
     EXPECT_EQ(find(build, "COPY main.c").why, "file changed");
     EXPECT_EQ(build.copied, 1);
+}
+
+TEST(DryRun, knows_that_a_step_without_its_layer_would_run_for_one_above_it) {
+    FakeBuild there;
+    const auto stages = [](FakeBuild& build, const std::string& last) {
+        const graph::StepId tools = build.run(build.image("golang"), "tools");
+        const graph::StepId copied = build.copy(build.image("alpine"), tools, "tools");
+        return build.run(copied, last);
+    };
+    ASSERT_TRUE(there.solve({stages(there, "make")}));
+    FakeImports imports;
+    imports.take(there.records, "app:min", "the cache app:min was exported with mode=min");
+    FakeBuild here;
+    const SolveOptions options{.imported = &imports, .dry_run = true};
+    ASSERT_TRUE(here.solve({stages(here, "make")}, options));
+    EXPECT_EQ(find(here, "RUN tools").outcome, StepOutcome::imported);
+    here.begin_again();
+    ASSERT_TRUE(here.solve({stages(here, "test")}, options));
+    EXPECT_EQ(find(here, "RUN tools").outcome, StepOutcome::missed);
+    EXPECT_EQ(find(here, "COPY tools").why,
+              "known, but the cache app:min was exported with mode=min");
+    // The copy is whole: what it is made of is not needed.
+    imports.give_layer("COPY tools");
+    for (const std::string& name : there.store.names()) {
+        if (name.starts_with("copy-")) {
+            here.store.make(name);
+        }
+    }
+    here.begin_again();
+    ASSERT_TRUE(here.solve({stages(here, "test")}, options));
+    EXPECT_EQ(find(here, "RUN test").outcome, StepOutcome::missed);
+    EXPECT_EQ(find(here, "RUN tools").outcome, StepOutcome::imported);
 }
 
 TEST(DryRun, makes_no_layer_again_to_look_into_it) {

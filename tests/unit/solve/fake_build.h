@@ -250,6 +250,7 @@ class FakeImports final : public ImportedRecords {
     std::vector<ImportedRecord> children(const codec::Digest& base, std::size_t /*max*/) override {
         return alike([&](const Record& record) { return record.base == base; });
     }
+    std::vector<std::string> without_texts() override { return silent; }
     /// All that `records` has, as a cache of that name.
     void take(Records& records, const std::string& cache, const std::string& no_layer = "") {
         const auto all = records.all();
@@ -258,7 +259,27 @@ class FakeImports final : public ImportedRecords {
         }
     }
 
+    /// The cache has what the steps with this text made.
+    void give_layer(const std::string& text) {
+        for (auto& [key, imported] : records_) {
+            imported.no_layer = imported.record.text == text ? "" : imported.no_layer;
+        }
+    }
+    /// No record says any more which one is that of its step by content, and those are gone.
+    void forget_contents() {
+        std::set<codec::Digest> by_content;
+        for (auto& [key, imported] : records_) {
+            if (imported.record.content_key) {
+                by_content.insert(*imported.record.content_key);
+            }
+            imported.record.content_key.reset();
+        }
+        std::erase_if(records_,
+                      [&](const auto& known) { return by_content.contains(known.first); });
+    }
+
     int finds = 0, explanations = 0;
+    std::vector<std::string> silent;  ///< caches that explain nothing
 
   private:
     std::vector<ImportedRecord> alike(const std::function<bool(const Record&)>& wanted) {
@@ -318,6 +339,7 @@ class FakeProgress final : public Progress {
     TaskId begin(std::string_view text) override {
         const std::lock_guard lock(mutex_);
         texts_.emplace_back(text);
+        ++unended[texts_.back()];
         return static_cast<TaskId>(texts_.size());
     }
     void output(TaskId /*task*/, int /*stream*/, std::string_view /*bytes*/) override {}
@@ -326,6 +348,8 @@ class FakeProgress final : public Progress {
     void end(TaskId task, Outcome outcome, std::string_view /*error*/) override {
         const std::lock_guard lock(mutex_);
         outcomes[texts_[task - 1]] = outcome;
+        --unended[texts_[task - 1]];
+        ended.emplace_back(texts_[task - 1]);
     }
     void report(TaskId task, const StepReport& report) override {
         const std::lock_guard lock(mutex_);
@@ -334,6 +358,8 @@ class FakeProgress final : public Progress {
     void warn(std::string_view /*message*/) override {}
 
     std::map<std::string, Outcome> outcomes;
+    std::vector<std::string> ended;      ///< in their order
+    std::map<std::string, int> unended;  ///< tasks that were begun only
     std::map<std::string, StepReport> reports;
 
   private:
@@ -360,6 +386,10 @@ class FakeBuild {
         graph::RunStep step{.base = base, .arguments = {name}};
         step.mounts = std::move(mounts);
         return add({.what = std::move(step), .text = "RUN " + name, .lines = {7, 7}});
+    }
+    graph::StepId directory(graph::StepId base, const std::string& path) {
+        return add(
+            {.what = graph::DirectoryStep{.base = base, .path = path}, .text = "WORKDIR " + path});
     }
     graph::StepId copy(graph::StepId base, graph::StepId from, const std::string& pattern,
                        bool link = false) {

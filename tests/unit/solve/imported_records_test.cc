@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/unit/solve/fake_build.h"
 
 namespace lazybuild::solve {
@@ -125,6 +127,101 @@ TEST_F(Imported, record_whose_layer_cannot_be_had_is_a_miss) {
     here_.begin_again();
     ASSERT_TRUE(here_.solve({stages(here_, "ship")}));
     EXPECT_TRUE(here_.runner.ran.empty());
+}
+
+constexpr const char* kNoLayer = "the cache app:min was exported with mode=min";
+
+TEST_F(Imported, step_whose_cache_has_no_layer_of_it_is_not_shown_as_cached_and_run) {
+    imports_.take(there_.records, "app:min", kNoLayer);
+    ASSERT_TRUE(solve(stages(here_, "ship")));
+    EXPECT_EQ(here_.progress.outcomes["RUN make"], Outcome::done);
+    EXPECT_EQ(here_.progress.outcomes["COPY make"], Outcome::done);
+    EXPECT_EQ(here_.progress.reports["RUN make"].why_not_cached,
+              std::string("known, but ") + kNoLayer);
+    EXPECT_EQ(here_.progress.reports["RUN make"].cache, "");
+    for (const auto& [text, count] : here_.progress.unended) {
+        EXPECT_EQ(count, 0) << text;
+    }
+    EXPECT_EQ(here_.progress.ended.size(), 8U) << "each step, and its image, once";
+}
+
+TEST_F(Imported, step_whose_layer_nobody_needs_is_cached_without_it) {
+    imports_.take(there_.records, "app:min", kNoLayer);
+    ASSERT_TRUE(solve(stages(here_)));
+    EXPECT_TRUE(here_.runner.ran.empty());
+    EXPECT_EQ(here_.progress.outcomes["RUN tools"], Outcome::cached);
+    EXPECT_EQ(here_.progress.reports["RUN tools"].cache, "app:min");
+    for (const auto& [text, count] : here_.progress.unended) {
+        EXPECT_EQ(count, 0) << text;
+    }
+}
+
+TEST_F(Imported, step_below_one_that_is_whole_is_shown_before_it) {
+    imports_.take(there_.records, "app:min", kNoLayer);
+    imports_.give_layer("COPY make");
+    ASSERT_TRUE(solve(stages(here_)));
+    const std::vector<std::string>& ended = here_.progress.ended;
+    const auto place = [&](const char* text) { return std::ranges::find(ended, text); };
+    EXPECT_LT(place("RUN make"), place("COPY make"));
+    EXPECT_LT(place("COPY make"), place("RUN pack"));
+}
+
+// A RUN that reads another stage; what it makes is not the same everywhere.
+graph::StepId reader(FakeBuild& build, const std::string& image) {
+    const graph::StepId tools = build.run(build.image(image), "tools");
+    return build.run(build.image("alpine"), "read",
+                     {{.type = graph::RunMount::Type::bind, .from = tools, .source = "tools"}});
+}
+
+TEST_F(Imported, record_without_its_layer_gives_way_to_one_by_content_that_has_one) {
+    FakeBuild there;
+    ASSERT_TRUE(there.solve({reader(there, "golang")}));
+    imports_.take(there.records, "app:min", kNoLayer);
+    here_.runner.behaviours["read"] = [&](const RunRequest&) {
+        return here_.runner.made("read here");
+    };
+    ASSERT_TRUE(here_.solve({reader(here_, "rust")}));
+    here_.runner.take_ran();
+    here_.begin_again();
+    const auto solved = solve(here_.run(reader(here_, "golang"), "ship"));
+    ASSERT_TRUE(solved) << solved.error().message;
+    // Nor is the stage that it reads needed: the cache says which content that has.
+    EXPECT_EQ(here_.runner.take_ran(), (Names{"ship"}));
+    EXPECT_EQ(solved->front().layer_ids[1], digest_of("read here"));
+    EXPECT_EQ(here_.progress.outcomes["RUN read"], Outcome::cached);
+}
+
+TEST_F(Imported, content_is_looked_at_when_no_record_says_which_it_is) {
+    FakeBuild there;
+    ASSERT_TRUE(there.solve({reader(there, "golang")}));
+    imports_.take(there.records, "app:min", kNoLayer);
+    imports_.forget_contents();
+    here_.runner.behaviours["read"] = [&](const RunRequest&) {
+        return here_.runner.made("read here");
+    };
+    ASSERT_TRUE(here_.solve({reader(here_, "rust")}));
+    here_.runner.take_ran();
+    const std::size_t records = here_.records.all()->size();
+    here_.begin_again();
+    ASSERT_TRUE(solve(here_.run(reader(here_, "golang"), "ship")));
+    EXPECT_EQ(here_.runner.take_ran(), (Names{"tools", "ship"}));
+    EXPECT_EQ(here_.records.all()->size(), records + 3);  // what ran, and the reader's new name
+}
+
+TEST_F(Imported, claimed_content_gives_no_other_layer_to_a_name) {
+    FakeBuild there;
+    ASSERT_TRUE(there.solve({reader(there, "golang")}));
+    imports_.take(there.records, "app:min", kNoLayer);
+    imports_.forget_contents();
+    here_.runner.behaviours["read"] = [&](const RunRequest&) {
+        return here_.runner.made("read here");
+    };
+    ASSERT_TRUE(here_.solve({reader(here_, "rust")}));
+    here_.runner.take_ran();
+    here_.begin_again();
+    here_.claims = true;
+    ASSERT_TRUE(solve(here_.run(reader(here_, "golang"), "ship")));
+    EXPECT_EQ(here_.runner.take_ran(), (Names{"tools", "read", "ship"}));
 }
 
 TEST_F(Imported, layer_in_the_middle_that_cannot_be_had_is_made_of_those_that_can) {

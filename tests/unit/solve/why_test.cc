@@ -32,7 +32,12 @@ std::string why(const Missed& missed, const std::vector<ImportedRecord>& same_te
 }
 
 TEST(WhyNotCached, knows_when_there_was_nothing_like_it) {
-    EXPECT_EQ(why(missed("step=run\n", {}), {}), "no step like this is known");
+    Missed now = missed("step=run\n", {});
+    EXPECT_EQ(why(now, {}), "no step like this is known");
+    now.silent_caches = {"app:\x1b[2J"};
+    EXPECT_TRUE(why(now, {}).starts_with("the inline cache app:"));
+    EXPECT_EQ(why(now, {}).find('\x1b'), std::string::npos);
+    EXPECT_EQ(why(now, {known("step=copy\n", {})}), "step changed: “copy” -> “run”");
 }
 
 TEST(WhyNotCached, names_a_variable_and_both_its_values) {
