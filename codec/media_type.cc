@@ -95,6 +95,13 @@ std::string oci_equivalent(std::string_view type) {
     return std::string{type == media_type::kDockerConfig ? media_type::kOciConfig : type};
 }
 
+std::string docker_equivalent(std::string_view type) {
+    if (type == media_type::kOciLayerGzip) {
+        return std::string{media_type::kDockerLayerGzip};
+    }
+    return std::string{type == media_type::kOciLayer ? media_type::kDockerLayer : type};
+}
+
 std::string bare_media_type(std::string_view header_value) {
     std::string type{header_value.substr(0, header_value.find(';'))};
     while (!type.empty() && (type.back() == ' ' || type.back() == '\t')) {

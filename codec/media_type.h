@@ -45,6 +45,10 @@ bool is_image_config(std::string_view type);
 /// OCI's name for the same thing; what is not Docker's is returned as it is.
 std::string oci_equivalent(std::string_view type);
 
+/// Docker's name for a layer that OCI names; what Docker has no name for is returned as it is
+/// (zstd, for which its tools differ, and layers that registries need not have).
+std::string docker_equivalent(std::string_view type);
+
 /// "a/b; charset=utf-8" → "a/b", in lower case.
 std::string bare_media_type(std::string_view header_value);
 

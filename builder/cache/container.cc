@@ -120,6 +120,9 @@ Result<exporter::NamedDocument> make_container(const codec::Descriptor& config,
     Json list = Json::array();
     for (codec::Descriptor blob : blobs) {
         blob.original.clear();  // which may have the same members in another order
+        if (!options.oci_media_types) {
+            blob.media_type = codec::docker_equivalent(blob.media_type);
+        }
         list.push_back(blob.json());
     }
     std::string_view type = kOciManifest;

@@ -229,6 +229,14 @@ TEST_F(ExportCacheTest, an_index_holds_a_cache_as_well) {
     const std::string ref = registry->host() + "/app:cache";
     export_to("type=registry,mode=max,image-manifest=false,ref=" + ref, built());
     export_to("type=registry,mode=max,oci-mediatypes=false,ref=" + ref + "2", built());
+    const auto manifest = [this](const std::string& of) {
+        const std::string file = directory_ / "manifest";
+        directory_.run("skopeo inspect --raw --tls-verify=false docker://" + of + " > " + file);
+        return directory_.read("manifest");
+    };
+    EXPECT_TRUE(says(manifest(ref), codec::media_type::kOciLayerGzip));
+    EXPECT_TRUE(says(manifest(ref + "2"), codec::media_type::kDockerLayerGzip));
+    EXPECT_FALSE(says(manifest(ref + "2"), "vnd.oci.image"));
     FakeStore fresh{directory_ / "fresh"};
     for (const std::string& each : {ref, ref + "2"}) {
         with_imports({each}, fresh, [&](Imports& imports) {

@@ -41,6 +41,9 @@ TEST(MediaType, gives_docker_types_their_oci_names) {
     EXPECT_EQ(oci_equivalent(media_type::kDockerConfig), media_type::kOciConfig);
     EXPECT_EQ(oci_equivalent(media_type::kDockerLayerGzip), media_type::kOciLayerGzip);
     EXPECT_EQ(oci_equivalent("application/x-mine"), "application/x-mine");
+    EXPECT_EQ(docker_equivalent(media_type::kOciLayerGzip), media_type::kDockerLayerGzip);
+    EXPECT_EQ(docker_equivalent(media_type::kOciLayer), media_type::kDockerLayer);
+    EXPECT_EQ(docker_equivalent(media_type::kOciLayerZstd), media_type::kOciLayerZstd);
 }
 
 TEST(MediaType, strips_parameters_and_case) {
