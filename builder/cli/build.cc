@@ -58,6 +58,17 @@ Build::Build(const BuildArgs& args, BuildOptions options, image::Session& sessio
 Build::~Build() = default;
 
 Result<BuildResult> Build::run() {
+    Result<BuildResult> result = build();
+    if (imports_ != nullptr) {
+        // Nobody asks for these caches any more. A read of one that is still under way has to end
+        // here: once this function has returned, no reactor runs that could end it.
+        session_.give_up();
+        imports_->wait();
+    }
+    return result;
+}
+
+Result<BuildResult> Build::build() {
     CHECK_OK(open());
     CHECK_OK(read_dockerfile());
     CHECK_OK(make_plans());

@@ -53,6 +53,7 @@ class Build {
         std::vector<solve::Solved> solved;
     };
 
+    Result<BuildResult> build();
     Result<void> open();
     Result<void> read_dockerfile();
     Result<void> make_plans();

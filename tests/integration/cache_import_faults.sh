@@ -30,4 +30,14 @@ for blob in $(manifest cache:1 | jq -r '.layers[].digest'); do
     mv "$WORK/blob" "$(blob_file "$blob")"
 done
 [ "$missing" -gt 0 ] || fail "no warning named a blob that was missing"
+
+# A build that has found all it needs before the cache has answered does not wait for it, nor does one that has failed.
+expect_right "a build before the silence"
+inject '[{"method": "GET", "path": "/v2/cache/", "do": "stall"}]'
+timeout 30 "$LAZYBUILD" build --root "$WORK/store" --authfile "$WORK/auth.json" --cache-from "$CACHE" \
+    -o type=cacheonly "$WORK/context" || fail "a build that is all there waited for a silent cache: $?"
+echo 'FRMO x' >"$WORK/wrong"
+expect_exit 1 timeout 30 "$LAZYBUILD" build --root "$WORK/store" --authfile "$WORK/auth.json" --cache-from "$CACHE" \
+    -f "$WORK/wrong" "$WORK/context"
+inject '[]'
 expect_nothing_left
