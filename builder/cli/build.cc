@@ -22,6 +22,7 @@
 #include "builder/files/copy.h"
 #include "builder/graph/definition.h"
 #include "builder/graph/outline.h"
+#include "builder/image/oci_layout.h"
 
 namespace lazybuild::cli {
 namespace {
@@ -46,6 +47,20 @@ Result<void> for_each_at_once(std::vector<Item>& items, Work work) {
     }
     for (Result<void>& result : results) {
         CHECK_OK(std::move(result));
+    }
+    return {};
+}
+
+// What would fail after all the work is found before it.
+Result<void> check_places(const std::vector<cache::CacheTo>& caches) {
+    for (const cache::CacheTo& to : caches) {
+        if (to.backend != cache::Backend::local || to.ignore_error) {
+            continue;
+        }
+        auto checked = image::OciLayout::check_place(to.directory);
+        if (!checked) {
+            return fail(std::move(checked).error().context("--cache-to"));
+        }
     }
     return {};
 }
@@ -101,6 +116,7 @@ Result<BuildResult> Build::build() {
 }
 
 Result<void> Build::open() {
+    CHECK_OK(check_places(options_.cache_to));
     TRY(store_, layers::LayerStore::open(args_.root, session_));
     TRY(records_, solve::Records::open(args_.root));
     const auto kept =

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -42,6 +43,19 @@ Result<bool> is_empty_directory(const std::string& path) {
         }
     }
     return true;
+}
+
+// A directory of somebody else's is left alone.
+Result<void> check_others(const std::string& path) {
+    if (exists(path + "/oci-layout")) {
+        return {};
+    }
+    TRY(const bool empty, is_empty_directory(path));
+    if (empty) {
+        return {};
+    }
+    return fail(invalid(fmt::format(
+        "{} holds other things than an OCI image layout; name an empty or a new directory", path)));
 }
 
 std::string name_of(const codec::Descriptor& image) {
@@ -95,6 +109,23 @@ Result<OciLayout> OciLayout::open(std::string path) {
     return layout;
 }
 
+Result<void> OciLayout::check_place(const std::string& path) {
+    std::filesystem::path nearest{path};
+    while (!nearest.empty() && !exists(nearest.string())) {
+        nearest = nearest.parent_path();
+    }
+    const std::string there = nearest.empty() ? "." : nearest.string();
+    struct stat status{};
+    if (::stat(there.c_str(), &status) == 0 && !S_ISDIR(status.st_mode)) {
+        return fail(Error{.code = std::errc::not_a_directory,
+                          .message = fmt::format("{} is not a directory", there)});
+    }
+    if (::access(there.c_str(), W_OK) != 0) {
+        return fail(errno_error("write to " + there));
+    }
+    return there == path ? check_others(path) : Result<void>{};
+}
+
 Result<OciLayout> OciLayout::create(std::string path) {
     OciLayout layout{std::move(path)};
     const bool is_new = !exists(layout.path_);
@@ -104,12 +135,7 @@ Result<OciLayout> OciLayout::create(std::string path) {
     if (exists(layout.path_ + "/oci-layout")) {
         CHECK_OK(layout.check_version());
     } else if (!is_new) {
-        TRY(const bool empty, is_empty_directory(layout.path_));
-        if (!empty) {
-            return fail(invalid(fmt::format(
-                "{} holds other things than an OCI image layout; name an empty or a new directory",
-                layout.path_)));
-        }
+        CHECK_OK(check_others(layout.path_));
     }
     CHECK_OK(make_directories(layout.path_ + "/blobs/sha256"));
     if (!exists(layout.path_ + "/index.json")) {

@@ -28,6 +28,10 @@ class OciLayout {
     /// One that exists. Errors: no_such_file_or_directory, bad_message for a directory that is no
     /// layout or one of another version.
     static Result<OciLayout> open(std::string path);
+    /// Whether create() has a place to do it in, as far as can be told without making anything:
+    /// said at once, where create() comes only after much work. Errors: not_a_directory, those of
+    /// access(2), invalid_argument for a directory that holds other things.
+    static Result<void> check_place(const std::string& path);
     /// Makes what is missing of it. A directory that holds other things is refused
     /// (invalid_argument).
     static Result<OciLayout> create(std::string path);

@@ -18,6 +18,22 @@ TEST(OciLayout, refuses_other_directories) {
     EXPECT_TRUE(OciLayout::open(directory.path()));
 }
 
+TEST(OciLayout, tells_beforehand_whether_there_is_a_place_for_one) {
+    const test::TempDir directory;
+    directory.write("file", "x");
+    directory.run("mkdir others empty && echo x > others/x");
+    EXPECT_TRUE(OciLayout::check_place(directory / "empty"));
+    EXPECT_TRUE(OciLayout::check_place(directory / "new/and/deeper"));
+    EXPECT_EQ(OciLayout::check_place(directory / "file").error().code, std::errc::not_a_directory);
+    EXPECT_EQ(OciLayout::check_place(directory / "file/new").error().code,
+              std::errc::not_a_directory);
+    EXPECT_EQ(OciLayout::check_place(directory / "others").error().code,
+              std::errc::invalid_argument);
+    ASSERT_TRUE(OciLayout::create(directory / "empty"));
+    EXPECT_TRUE(OciLayout::check_place(directory / "empty"));
+    EXPECT_FALSE(OciLayout::open(directory / "new"));
+}
+
 TEST(OciLayout, does_not_wait_for_a_fifo_that_poses_as_a_blob) {
     const test::TempDir directory;
     const auto layout = OciLayout::create(directory / "l");
