@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -148,6 +149,14 @@ Result<void> CacheExport::put_layers() {
     return put_layers(mount_ids_, lazy);
 }
 
+// That is no property of a layer: a cache without all that had no room would take a good one's
+// place.
+bool is_full(const Error& error) {
+    return error.code == std::errc::no_space_on_device ||
+           error.code == std::errc::read_only_file_system ||
+           error.code == static_cast<std::errc>(EDQUOT);
+}
+
 Result<void> CacheExport::put_layers(const std::vector<codec::Digest>& ids, const CacheTo& how) {
     exporter::LayerBlobs blobs{store_,
                                session_,
@@ -163,6 +172,11 @@ Result<void> CacheExport::put_layers(const std::vector<codec::Digest>& ids, cons
         return {};
     };
     TRY(auto layers, blobs.each(ids, [this](const codec::Digest& id) { return open(id); }, ready));
+    for (const Result<exporter::ImageLayer>& layer : layers) {
+        if (!layer && is_full(layer.error())) {
+            return fail(layer.error());
+        }
+    }
     for (std::size_t i = 0; i < ids.size(); ++i) {
         layers_.emplace(ids[i], PlacedLayer{.layer = std::move(layers[i]), .way = ways[i]});
     }

@@ -34,4 +34,15 @@ for runner in 1 2; do
 done
 expect_right "the cache of two exporters" --cache-from "$CACHE"
 expect_step CACHED 'RUN wc -l < /numbers > /count'
+
+# A directory that is full keeps the cache that it had.
+mkdir "$WORK/small"
+mount -t tmpfs -o size=512k tmpfs "$WORK/small"
+printf 'FROM scratch\nCOPY Dockerfile /\n' >"$WORK/one"
+build_or_fail -f "$WORK/one" -o type=cacheonly --cache-to "type=local,dest=$WORK/small/cache" "$WORK/context"
+before=$(cat "$WORK/small/cache/index.json")
+! build_image -o type=cacheonly --cache-to "type=local,dest=$WORK/small/cache,mode=max" "$WORK/context" ||
+    fail "there was room for all: $(tail -n 5 "$WORK/build.log")"
+grep -q 'No space left' "$WORK/build.log" || fail "another error: $(tail -n 5 "$WORK/build.log")"
+expect_equal "the cache that was there" "$before" "$(cat "$WORK/small/cache/index.json")"
 expect_nothing_left
