@@ -58,7 +58,8 @@ Result<std::optional<CacheFound>> ImageCacheSource::find() {
     auto document = session_.wait_for(root_ ? source_->document(*root_, session_.wait())
                                             : source_->root(session_.wait()));
     if (!document) {
-        if (document.error().code == std::errc::no_such_file_or_directory) {
+        // A document that is named, and missing, is no empty place.
+        if (!root_ && document.error().code == std::errc::no_such_file_or_directory) {
             return std::nullopt;
         }
         return fail(std::move(document).error());

@@ -39,9 +39,14 @@ class LocalCacheTarget final : public CacheTarget {
                            : fail(std::move(root).error());
         }
         root_ = root->digest;
-        TRY(const std::optional<CacheFound> found,
-            image_cache_source(blobs_, *std::move(root), session_)->find());
-        return found ? found->config : std::nullopt;
+        const auto found = image_cache_source(blobs_, *std::move(root), session_)->find();
+        if (!found) {
+            // One that has lost its manifest is replaced.
+            const bool lost = found.error().code == std::errc::no_such_file_or_directory;
+            return lost ? Result<std::optional<codec::Descriptor>>{std::nullopt}
+                        : fail(found.error());
+        }
+        return *found ? (*found)->config : std::nullopt;
     }
     std::shared_ptr<image::ImageSource> blobs() override { return blobs_; }
 

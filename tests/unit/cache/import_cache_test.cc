@@ -207,6 +207,17 @@ TEST_F(ImportCacheTest, what_is_not_there_or_damaged_is_a_warning) {
         << progress_.log;
 }
 
+TEST_F(ImportCacheTest, a_manifest_that_is_missing_is_named_and_made_again) {
+    const std::string where = cache();
+    const std::string digest =
+        export_to("type=local,mode=max,dest=" + local("cache"), built()).root.digest.text();
+    directory_.run("rm cache/blobs/sha256/" + digest.substr(7));
+    import({where}, [&](Imports& imports) { EXPECT_FALSE(imports.find(tool_.keys[0].key)); });
+    EXPECT_TRUE(says(progress_.log, digest.substr(7))) << progress_.log;
+    cache();
+    import({where}, [&](Imports& imports) { EXPECT_TRUE(imports.find(tool_.keys[0].key)); });
+}
+
 TEST_F(ImportCacheTest, says_that_keys_of_buildkit_are_not_ours) {
     const std::string digest = test::digest_of("x").text();
     import({hand_made(R"({"records":[{"digest":")" + digest + R"("}]})")},
