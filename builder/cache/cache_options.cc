@@ -71,7 +71,10 @@ Result<Fields> split(const std::string& text) {
         const std::string& field = (*split)[i];
         const std::size_t equals = field.find('=');
         if (equals == std::string::npos) {
-            return fail(invalid(fmt::format("field {} is not KEY=VALUE", i + 1)));
+            return fail(invalid(fmt::format("field {} is not KEY=VALUE{}", i + 1,
+                                            i == 0 ? "; a reference with attributes is "
+                                                     "type=registry,ref=REFERENCE,KEY=VALUE"
+                                                   : "")));
         }
         std::string key = field.substr(0, equals);
         std::ranges::transform(key, key.begin(), [](char letter) {

@@ -56,6 +56,7 @@ TEST(CacheTo, local_has_a_directory_and_a_tag) {
     EXPECT_EQ(parsed.tag, "main");
     EXPECT_TRUE(parsed.reset);
     EXPECT_TRUE(says(to_error("type=local"), "needs dest=DIRECTORY"));
+    EXPECT_TRUE(says(to_error("app:cache,mode=max"), "is type=registry,ref=REFERENCE,KEY=VALUE"));
 }
 
 TEST(CacheTo, is_strict_by_default_where_the_caller_says_so) {
