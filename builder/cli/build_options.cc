@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <set>
 #include <utility>
 
 #include "base/csv.h"
 #include "base/file.h"
 #include "builder/cli/run_options.h"
+#include "snapshotter/registry/reference.h"
 
 namespace lazybuild::cli {
 namespace {
@@ -224,12 +226,42 @@ Result<void> read_caches(const BuildArgs& args, BuildOptions& options) {
         TRY(auto to, cache::CacheTo::parse(text, strict));
         if (to.backend == cache::Backend::inlined) {
             options.inline_cache = true;
+            options.strict_inline_cache |= to.strict;
         } else {
             options.cache_to.push_back(std::move(to));
         }
     }
     const auto asked = options.plan.build_arguments.find("BUILDKIT_INLINE_CACHE");
     options.inline_cache |= asked != options.plan.build_arguments.end() && asked->second == "1";
+    return {};
+}
+
+// All are written at once: of two under one name, whichever is done last would stay.
+Result<void> check_names(const BuildOptions& options) {
+    std::set<std::string> images;
+    for (const exporter::Output& output : options.outputs) {
+        const bool pushes = output.push || output.type == exporter::Output::Type::registry;
+        if (!pushes || output.push_by_digest) {
+            continue;
+        }
+        for (const std::string& name : output.names) {
+            if (const auto reference = registry::Reference::parse(name)) {
+                images.insert(reference->text());  // what is no name is said by the push
+            }
+        }
+    }
+    std::set<std::pair<std::string, std::string>> caches;
+    for (const cache::CacheTo& to : options.cache_to) {
+        const bool local = to.backend == cache::Backend::local;
+        if (!local && images.contains(to.reference)) {
+            return fail(invalid(fmt::format(
+                "--cache-to: {} is the name of the image; give the cache a tag of its own",
+                to.reference)));
+        }
+        if (!caches.emplace(to.name(), local ? to.tag : "").second) {
+            return fail(invalid(fmt::format("--cache-to: {} is named twice", to.name())));
+        }
+    }
     return {};
 }
 
@@ -266,6 +298,7 @@ Result<BuildOptions> read_options(const BuildArgs& args) {
     CHECK_OK(read_call(args, options));
     CHECK_OK(read_outputs(args, options));
     CHECK_OK(read_caches(args, options));
+    CHECK_OK(check_names(options));
     TRY(options.pull, parse_pull_policy(args.pull));
     TRY(options.runner, read_run_options(args));
     return options;

@@ -135,6 +135,20 @@ TEST(BuildOptions, reads_hosts_of_both_kinds_of_address) {
     EXPECT_NE(error_of({.extra_hosts = {"a:gateway"}}), "");
 }
 
+TEST(BuildOptions, refuses_two_things_under_one_name) {
+    const std::string own = "type=registry,ref=host.example/app:1";
+    EXPECT_NE(error_of({.tags = {"host.example/app:1"}, .cache_to = {own}, .push = true})
+                  .find("host.example/app:1 is the name of the image"),
+              std::string::npos);
+    EXPECT_EQ(error_of({.tags = {"host.example/app:1"}, .cache_to = {own}}), "");
+    EXPECT_EQ(error_of({.tags = {"host.example/app"}, .cache_to = {own}, .push = true}), "");
+    EXPECT_NE(error_of({.cache_to = {own, own + ",mode=max"}}).find("named twice"),
+              std::string::npos);
+    const std::string local = "type=local,dest=cache";
+    EXPECT_NE(error_of({.cache_to = {local, local}}).find("named twice"), std::string::npos);
+    EXPECT_EQ(error_of({.cache_to = {local, local + ",tag=other"}}), "");
+}
+
 TEST(BuildOptions, names_the_flag_that_is_wrong) {
     EXPECT_NE(error_of({.ssh = {"default=/nowhere"}}).find("--ssh"), std::string::npos);
     EXPECT_NE(error_of({.allowed = {"everything"}}).find("--allow"), std::string::npos);
