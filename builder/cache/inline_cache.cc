@@ -1,22 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "builder/cache/inline_cache.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <optional>
+#include <span>
 
 #include "builder/cache/record_list.h"
 
 namespace lazybuild::cache {
 
-std::string inline_cache(const std::vector<solve::StepRecord>& records,
+InlineCache inline_cache(const std::vector<solve::StepRecord>& records,
                          const std::vector<codec::Digest>& layer_ids) {
+    InlineCache cache;
     RecordList list;
     for (const solve::StepRecord& record : records) {
+        if (record.keys.empty()) {
+            cache.dropped.push_back(
+                fmt::format("\"{}\" is left out: nothing proves its key", record.text));
+            continue;
+        }
         const std::vector<codec::Digest>& own = record.layer_ids;
         const bool in_image = !own.empty() && own.size() <= layer_ids.size() &&
                               std::ranges::equal(own, std::span(layer_ids).first(own.size()));
+        ++(in_image ? cache.records : cache.metadata_only);
         list.add(record, in_image ? std::optional{own.size() - 1} : std::nullopt);
     }
-    return list.records().empty() ? std::string{} : serialize_inline(list.records());
+    cache.text = list.records().empty() ? std::string{} : serialize_inline(list.records());
+    return cache;
+}
+
+std::string InlineCache::summary() const {
+    return fmt::format("cache inline: {} records exported, {} metadata only{}, {} dropped", records,
+                       metadata_only, metadata_only > 0 ? " (mode=min)" : "", dropped.size());
 }
 
 }  // namespace lazybuild::cache

@@ -4,6 +4,7 @@
 // Threads: any.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -12,9 +13,21 @@
 
 namespace lazybuild::cache {
 
-/// For exporter::BuiltImage::inline_cache of one platform: JSON of `records`; `layer_ids` are the
-/// image's layers. Equal steps and layers give equal bytes. "" when there is no record.
-std::string inline_cache(const std::vector<solve::StepRecord>& records,
+/// Of one platform, with what became of each step.
+struct InlineCache {
+    /// For exporter::BuiltImage::inline_cache: JSON; "" when there is no record.
+    std::string text;
+    std::size_t records = 0;        ///< whose layers are the image's
+    std::size_t metadata_only = 0;  ///< whose layers are not
+    /// One sentence each: steps that are not in it, and why.
+    std::vector<std::string> dropped;
+
+    /// "cache inline: 2 records exported, 3 metadata only (mode=min), 0 dropped".
+    std::string summary() const;
+};
+
+/// `layer_ids` are the image's layers. Equal steps and layers give equal bytes.
+InlineCache inline_cache(const std::vector<solve::StepRecord>& records,
                          const std::vector<codec::Digest>& layer_ids);
 
 }  // namespace lazybuild::cache

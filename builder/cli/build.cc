@@ -18,6 +18,7 @@
 #include "builder/dockerfile/parser.h"
 #include "builder/exec/oci_runner.h"
 #include "builder/export/image_store.h"
+#include "builder/export/progress_task.h"
 #include "builder/export/store_source.h"
 #include "builder/files/copy.h"
 #include "builder/graph/definition.h"
@@ -63,6 +64,12 @@ Result<void> check_places(const std::vector<cache::CacheTo>& caches) {
         }
     }
     return {};
+}
+
+bool makes_image(const exporter::Output& output) {
+    using Type = exporter::Output::Type;
+    return output.type == Type::image || output.type == Type::registry ||
+           output.type == Type::oci || output.type == Type::docker;
 }
 
 }  // namespace
@@ -347,7 +354,11 @@ Result<std::vector<exporter::BuiltImage>> Build::built_images() {
     const bool same_layers =
         !options_.exporting.squash &&
         std::ranges::none_of(options_.outputs, &exporter::Output::rewrite_timestamps);
-    if (options_.inline_cache && !same_layers) {
+    bool inlined = options_.inline_cache;
+    if (inlined && std::ranges::none_of(options_.outputs, makes_image)) {
+        log_.warn("--cache-to type=inline: none of the outputs is an image; the cache is nowhere");
+        inlined = false;
+    } else if (inlined && !same_layers) {
         log_.warn("the inline cache has no layers: those of the image are other ones");
     }
     std::vector<exporter::BuiltImage> images;
@@ -360,13 +371,35 @@ Result<std::vector<exporter::BuiltImage>> Build::built_images() {
         image.settings = stage.settings;
         image.layer_ids = layer_ids;
         image.open = [this, plan, step = stage.result] { return solver_->open(*plan, step); };
-        if (options_.inline_cache) {
-            TRY(const auto records, solver_->records(*plan));
-            image.inline_cache = cache::inline_cache(
-                records, same_layers ? layer_ids : std::vector<codec::Digest>{});
+        if (inlined) {
+            TRY(image.inline_cache,
+                inline_cache(*plan, same_layers ? layer_ids : std::vector<codec::Digest>{}));
         }
     }
     return images;
+}
+
+// Accounts for each step, as caches beside the image do.
+Result<std::string> Build::inline_cache(const graph::Plan& plan,
+                                        const std::vector<codec::Digest>& layer_ids) {
+    exporter::ProgressTask task{log_, "exporting cache inline"};
+    TRY(const auto records, solver_->records(plan));
+    cache::InlineCache made = cache::inline_cache(records, layer_ids);
+    for (const std::string& warning : made.dropped) {
+        log_.warn("cache inline: " + warning);
+    }
+    Result<void> outcome;
+    if (options_.strict_inline_cache && !made.dropped.empty()) {
+        outcome =
+            fail(corrupt(fmt::format("cache inline: {} records had to be dropped, and "
+                                     "strict=true: {}",
+                                     made.dropped.size(), made.dropped.front())));
+    } else {
+        task.step(made.summary(), 1, 1);
+    }
+    task.close(outcome);
+    CHECK_OK(std::move(outcome));
+    return std::move(made.text);
 }
 
 // Images and caches at once: they have most of their blobs in common, and each is written once.

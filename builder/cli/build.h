@@ -68,6 +68,8 @@ class Build {
     Result<void> export_all(BuildResult& result);
     Result<void> export_images(BuildResult& result);
     Result<std::vector<exporter::BuiltImage>> built_images();
+    Result<std::string> inline_cache(const graph::Plan& plan,
+                                     const std::vector<codec::Digest>& layer_ids);
 
     const BuildArgs& args_;
     BuildOptions options_;

@@ -30,6 +30,7 @@ struct BuildOptions {
     std::vector<cache::CacheFrom> cache_from;
     std::vector<cache::CacheTo> cache_to;
     bool inline_cache = false;  ///< images tell what their layers were made from
+    bool strict_inline_cache = false;
     bool load = false;
     exporter::ExportOptions exporting;
     enum class Call : std::uint8_t { build, check, outline, targets };

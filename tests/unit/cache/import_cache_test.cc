@@ -254,7 +254,13 @@ TEST_F(ImportCacheTest, finds_the_cache_in_an_image) {
     image.open = [this] {
         return layers::Snapshot{{store_.known[copy_.layer], store_.known[last_.layer]}};
     };
-    image.inline_cache = inline_cache({tool_, copy_, last_}, image.layer_ids);
+    solve::StepRecord unproven = copy_;
+    unproven.keys.clear();
+    const InlineCache made = inline_cache({tool_, copy_, last_, unproven}, image.layer_ids);
+    EXPECT_EQ(made.summary(),
+              "cache inline: 2 records exported, 1 metadata only (mode=min), 1 dropped");
+    EXPECT_TRUE(says(made.dropped.at(0), copy_.text));
+    image.inline_cache = made.text;
     const std::string ref = registry->host() + "/app:1";
     const auto first = exported("type=registry,name=" + ref, {image});
     EXPECT_EQ(exported("type=registry,name=" + ref, {image}).root.digest, first.root.digest);
