@@ -7,8 +7,9 @@
 //              step's inputs come from (alternatives, by input), and its file system's top layer
 // Members of ours, which BuildKit passes over:
 //   layers[].lazybuild   {compression, level, annotations}: how the blob was written
-//   records[].lazybuild  {id, content}: what the step made (without an id: no layer); the record
-//                        of the same step under its other key
+//   records[].lazybuild  {id, content}: what the step made (the empty layer, if it changed
+//                        nothing; a record without an id is none of ours); the record of the
+//                        same step under its other key
 //   lazybuild            {version, mode, images[], mounts[], explain}: documents of bases; cache
 //                        mounts {key, layer, ids}: its file system's top layer, and what each of
 //                        the layers is, the bottom one first; texts of keys
@@ -65,7 +66,7 @@ struct CacheRecord {
     std::vector<std::vector<CacheLink>> inputs;
     std::optional<std::size_t> layer;  ///< the top one; none: the file system is nowhere
     bool ours = false;                 ///< what follows was said
-    std::optional<codec::Digest> id;   ///< of the layer that the step made
+    std::optional<codec::Digest> id;   ///< of the layer that the step made; always written
     /// The record of the same step by the content of what it reads, when this one is by name.
     std::optional<std::size_t> content;
 

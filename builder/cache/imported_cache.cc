@@ -96,7 +96,7 @@ void ImportedCache::index() {
     for (std::size_t config = 0; config < configs_.size(); ++config) {
         const std::vector<CacheRecord>& records = configs_[config].records;
         for (std::size_t record = 0; record < records.size(); ++record) {
-            if (!records[record].ours) {
+            if (!records[record].ours || !records[record].id) {
                 continue;  // whoever reads the cache asks has_own_records()
             }
             const auto [known, is_new] =
@@ -158,8 +158,8 @@ Result<std::size_t> ImportedCache::tell(layers::LayerStore& store) const {
     for (const auto& [key, place] : by_key_) {
         const CacheConfig& config = configs_[place.config];
         const CacheRecord& record = config.records[place.record];
-        if (!record.id || !record.layer) {
-            continue;  // no layer, or nowhere: find() says so
+        if (!record.layer) {
+            continue;  // nowhere: find() says so
         }
         const CacheLayer& layer = config.layers[*record.layer];
         unknown += add(*record.id, layer) ? 0 : 1;
@@ -214,7 +214,7 @@ std::optional<solve::ImportedRecord> ImportedCache::find(const codec::Digest& ke
     solve::ImportedRecord found;
     found.cache = name_;
     found.record.key = key;
-    found.record.layer = known.id;
+    found.record.layer = *known.id;
     if (known.content) {
         found.record.content_key = config.records[*known.content].key;
     }
@@ -223,7 +223,7 @@ std::optional<solve::ImportedRecord> ImportedCache::find(const codec::Digest& ke
             found.record.inputs.push_back(config.records[alternatives.front().record].key);
         }
     }
-    if (known.id && !known.layer) {
+    if (!known.layer) {
         found.no_layer = why_no_layer(config);
     }
     return found;

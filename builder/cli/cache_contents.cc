@@ -149,7 +149,7 @@ Result<void> Contents::add_layers(const layers::Usage& usage) {
     }
     TRY(const std::vector<solve::Record> known, records_.all());
     for (const solve::Record& record : known) {
-        const auto place = record.layer ? places.find(*record.layer) : places.end();
+        const auto place = places.find(record.layer);
         if (place != places.end()) {
             add_record(items_[place->second], record);
         } else {

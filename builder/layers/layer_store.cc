@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/file.h"
 #include "builder/layers/base_layers.h"
 #include "builder/layers/blob_places.h"
@@ -24,6 +25,7 @@
 #include "builder/layers/lazy_cache.h"
 #include "builder/layers/merged_view.h"
 #include "builder/layers/snapshot_mounts.h"
+#include "codec/tree_digest.h"
 
 namespace lazybuild::layers {
 namespace {
@@ -133,9 +135,23 @@ Result<std::string> OpenStore::staged(std::string_view what) {
     return fmt::format("{}/{}-{}", directory, what, staged_count_++);
 }
 
+// What a step makes that changes nothing, on whatever machine.
+const codec::Digest& empty_layer_id() {
+    static const codec::Digest id = [] {
+        const Result<codec::FileTree> tree = codec::FileTreeBuilder{}.finish();
+        ASSERT(tree);
+        return codec::tree_digest(*tree).value_or(codec::Digest{});
+    }();
+    return id;
+}
+
 Result<LayerPointer> OpenStore::find(const codec::Digest& id) {
     TRY(LayerPointer layer, layers_.find(id));
-    return layer == nullptr ? imported_.find(id) : std::move(layer);
+    if (layer != nullptr || id != empty_layer_id()) {
+        return layer == nullptr ? imported_.find(id) : std::move(layer);
+    }
+    TRY(const auto maker, make_layer());
+    return maker->finish();
 }
 
 Result<std::vector<LayerBlob>> OpenStore::blobs(const codec::Digest& layer) {

@@ -120,7 +120,8 @@ class LayerStore {
     /// opened from the blobs that import_layers told of: lazily when the blob has an index, else
     /// unpacked in one pass and kept. It is returned only when its tree has the digest `id`. A blob
     /// that cannot be had, or holds something else, is said once on the console, and not asked
-    /// again. Not on the reactor's thread. Errors: also operation_canceled.
+    /// again. The layer that holds nothing is made. Not on the reactor's thread. Errors: also
+    /// operation_canceled.
     virtual Result<LayerPointer> find(const codec::Digest& id) = 0;
     /// Makes layers known, to this process alone. Nothing is fetched. The store keeps `source`,
     /// whose name() messages have; what is remembered for later is where the blobs are. Blobs of

@@ -17,9 +17,9 @@
 
 namespace lazybuild::solve {
 
-/// What a step made; no layer when it changed nothing.
+/// What a step made.
 struct Made {
-    std::optional<codec::Digest> layer;
+    codec::Digest layer;
     Resolution resolution = Resolution::ran;  ///< how that is known
     std::string cache;                        ///< imported: from which
     bool without_layer = false;               ///< imported: the cache says that it has none

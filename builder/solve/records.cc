@@ -19,7 +19,7 @@ namespace {
 // The number is that of the columns: another shape is another table, and old records are misses.
 constexpr const char* kSchema = R"(
 CREATE TABLE IF NOT EXISTS step_records_2(
-    key TEXT PRIMARY KEY, layer TEXT, content_key TEXT, base TEXT, inputs TEXT NOT NULL,
+    key TEXT PRIMARY KEY, layer TEXT NOT NULL, content_key TEXT, base TEXT, inputs TEXT NOT NULL,
     definition TEXT NOT NULL, text TEXT NOT NULL, files TEXT NOT NULL, input_names TEXT NOT NULL,
     created_at_s INTEGER NOT NULL, used_at_s INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS step_records_2_text ON step_records_2(text, used_at_s);
@@ -80,7 +80,7 @@ Result<std::optional<codec::Digest>> optional_digest(const store::Statement& row
 Result<Record> read_row(const store::Statement& row) {
     Record record;
     TRY(record.key, codec::Digest::parse(row.text(0)));
-    TRY(record.layer, optional_digest(row, 1));
+    TRY(record.layer, codec::Digest::parse(row.text(1)));
     record.definition = row.text(2);
     record.text = row.text(3);
     record.created_at_s = row.number(4);
@@ -166,7 +166,7 @@ Result<void> DatabaseRecords::add(const Record& record) {
     }
     const std::int64_t now = now_s();
     return insert.bind(1, record.key.text())
-        .bind_optional(2, text_of(record.layer))
+        .bind(2, record.layer.text())
         .bind(3, record.definition)
         .bind(4, record.text)
         .bind(5, record.created_at_s != 0 ? record.created_at_s : now)

@@ -22,7 +22,7 @@ inline constexpr std::size_t kRecordFilesMax = 4096;
 
 struct Record {
     codec::Digest key;
-    std::optional<codec::Digest> layer;  ///< none: it has no layer
+    codec::Digest layer;  ///< id; of a step that changed nothing, that of the empty one
     /// A step that reads other stages is known by their names and by what it reads of them; of a
     /// record by names: the key of the one by content.
     std::optional<codec::Digest> content_key;

@@ -108,8 +108,8 @@ class Solver {
     /// gone run. Errors: also resource_unavailable_try_again when they made something else than
     /// solve() said.
     Result<layers::Snapshot> open(const graph::Plan& plan, graph::StepId step);
-    /// Of the steps that solve() has resolved and that have a layer of their own, in the plan's
-    /// order: what a cache is exported from. Errors: those of Records.
+    /// Of the steps that make layers and that solve() has resolved, in the plan's order: what a
+    /// cache is exported from. Errors: those of Records.
     Result<std::vector<StepRecord>> records(const graph::Plan& plan);
     /// Of the steps that were resolved, or have failed, in the plan's order.
     std::vector<StepExplanation> explanations(const graph::Plan& plan);

@@ -26,7 +26,7 @@ enum class Resolution : std::uint8_t {
     imported,  ///< a record of a cache
 };
 
-/// A step with a layer of its own.
+/// A step that makes a layer: a COPY, a RUN, a WORKDIR, also when it changes nothing.
 struct StepRecord {
     graph::StepId step = 0;
     /// One or two: by the names of what it reads, then by its content (Record::content_key). Only

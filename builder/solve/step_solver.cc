@@ -128,7 +128,7 @@ Result<void> StepSolver::resolve_remote(graph::StepId id) {
     return {};
 }
 
-// The step's file system is its base's, and its own layer when it has one.
+// The step's file system is its base's, and its own layer.
 void StepSolver::settle(StepRequest& request, const Made& made) {
     State& state = *states_[request.id];
     const State& base = *states_[inputs_of(request.step).front()];
@@ -140,10 +140,8 @@ void StepSolver::settle(StepRequest& request, const Made& made) {
     state.ids = base.ids;
     state.keys = base.keys;
     state.key = key;
-    if (made.layer) {
-        state.ids.push_back(*made.layer);
-        state.keys.push_back(key);
-    }
+    state.ids.push_back(made.layer);
+    state.keys.push_back(key);
     const std::lock_guard lock(state.opening);
     state.snapshot.reset();
 }
@@ -189,7 +187,7 @@ void StepSolver::report(StepRequest& request, const std::string& why_not_cached)
     StepReport report{.stage = request.step.stage,
                       .key = request.by_name ? request.key().text() : "",
                       .why_not_cached = why_not_cached,
-                      .cache = request.ran ? "" : states_[request.id]->made.cache};
+                      .cache = request.ran ? "" : states_[request.id]->made->cache};
     for (const graph::StepId input : inputs_of(request.step)) {
         if (states_[input]->task) {
             report.inputs.push_back(*states_[input]->task);
@@ -221,7 +219,7 @@ Result<void> StepSolver::resolve_layer(graph::StepId id) {
             report(request, "");
             state.held = true;
         }
-        if (!state.made.without_layer) {
+        if (!state.made->without_layer) {
             show_found(id);
         }
         return {};

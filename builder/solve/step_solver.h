@@ -52,7 +52,7 @@ class StepSolver {
     void show_found();
     /// What resolve() found.
     Solved solved(graph::StepId id) const;
-    /// Of all that have a layer of their own, in the plan's order; not while any is resolved.
+    /// Of all that make layers, in the plan's order; not while any is resolved.
     /// Errors: those of Records.
     Result<std::vector<StepRecord>> records() const;
     std::vector<StepExplanation> explanations() const;
@@ -65,7 +65,7 @@ class StepSolver {
         // As resolve() leaves it.
         std::vector<codec::Digest> ids;
         std::vector<codec::Digest> keys;    ///< as Solved::record_keys
-        Made made;                          ///< its own layer
+        std::optional<Made> made;           ///< its own layer, when it makes one
         codec::Digest key;                  ///< that it is made under
         std::vector<StepKey> step_keys;     ///< StepRecord::keys, as far as they were computed
         std::optional<codec::Digest> base;  ///< Record::base

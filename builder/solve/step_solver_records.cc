@@ -120,17 +120,17 @@ Result<std::vector<StepRecord>> StepSolver::records() const {
     for (graph::StepId id = 0; id < states_.size(); ++id) {
         const State& state = *states_[id];
         const graph::Step& what = step(id);
-        if (!state.made.layer || state.missing) {
+        if (!state.made || state.missing) {
             continue;
         }
         StepRecord record{.step = id,
                           .keys = state.step_keys,
                           .base = state.base,
-                          .layer = *state.made.layer,
+                          .layer = state.made->layer,
                           .layer_ids = state.ids,
                           .inputs = {},
-                          .resolution = state.made.resolution,
-                          .cache = state.made.cache,
+                          .resolution = state.made->resolution,
+                          .cache = state.made->cache,
                           .text = text_alone(what.text),
                           .stage = what.stage,
                           .lines = what.lines,
@@ -164,7 +164,7 @@ void StepSolver::set_found(graph::StepId id) {
             return;
         }
     }
-    const Resolution resolution = states_[id]->made.resolution;
+    const Resolution resolution = states_[id]->made->resolution;
     set_outcome(
         id, resolution == Resolution::imported ? StepOutcome::imported : StepOutcome::cached, "");
 }
@@ -244,16 +244,16 @@ Why StepSolver::why_not_cached(const StepRequest& request,
 
 // Its record was found, but not the layer that it names.
 std::string StepSolver::why_again(const State& state) const {
-    if (shared_.lost(*state.made.layer)) {
+    if (shared_.lost(state.made->layer)) {
         return "known, but its layer could not be read";
     }
-    if (state.made.resolution != Resolution::imported) {
+    if (state.made->resolution != Resolution::imported) {
         return "known, but its layer is gone from the store";
     }
     const auto known = shared_.options.imported->find(state.step_keys.back().key);
     if (!known || known->no_layer.empty()) {
         return fmt::format("known from the cache {}, but its layer cannot be had",
-                           state.made.cache);
+                           state.made->cache);
     }
     return "known, but " + known->no_layer;
 }
@@ -272,11 +272,11 @@ void StepSolver::explain_needed(graph::StepId id) {
         const graph::StepId next = open.back();
         open.pop_back();
         const State& state = *states_[next];
-        if (!works_on_one(step(next)) || state.missing) {
-            continue;  // has no layer of its own, or would run anyway
+        if (!state.made || state.missing) {
+            continue;  // makes no layer, or would run anyway
         }
         std::vector<graph::StepId> inputs = inputs_of(step(next));
-        const bool gone = state.made.without_layer && !is_here(*state.made.layer);
+        const bool gone = state.made->without_layer && !is_here(state.made->layer);
         if (gone) {
             set_outcome(next, StepOutcome::missed, why_again(state));
         } else {
@@ -295,7 +295,7 @@ void StepSolver::compare_with_last(const StepRequest& request, const Made& made)
         last = (*known)->layer;
     } else if (shared_.options.imported != nullptr && shared_.options.use_cache) {
         const auto imported = shared_.options.imported->find(key);
-        last = imported ? imported->record.layer : std::nullopt;
+        last = imported ? std::optional(imported->record.layer) : std::nullopt;
     }
     const std::lock_guard lock(explaining_);
     explained_[request.id].differs = last && last != made.layer;
@@ -316,7 +316,7 @@ std::vector<StepExplanation> StepSolver::explanations() const {
              .stage = what.stage,
              .lines = what.lines,
              .outcome = *explained.outcome,
-             .cache = *explained.outcome == StepOutcome::imported ? states_[id]->made.cache : "",
+             .cache = *explained.outcome == StepOutcome::imported ? states_[id]->made->cache : "",
              .why = explained.why});
     }
     return explanations;

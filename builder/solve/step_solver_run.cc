@@ -31,7 +31,7 @@ Result<Made> StepSolver::make(StepRequest& request) {
         return fail(std::move(layer).error());
     }
     const Made made{.layer = (*layer)->id(), .resolution = Resolution::ran, .cache = {}};
-    shared_.keep(*made.layer);
+    shared_.keep(made.layer);
     compare_with_last(request, made);
     CHECK_OK(record(request, made));
     return made;
@@ -149,10 +149,10 @@ bool StepSolver::lose_unreadable(StepRequest& request, bool& retry) {
     std::set<graph::StepId> below;
     add_inputs(request.step, below);
     for (const graph::StepId id : below) {
-        const std::optional<codec::Digest>& made = states_[id]->made.layer;
-        if (made && std::ranges::find(unreadable_layers, *made) != unreadable_layers.end()) {
+        const std::optional<Made>& made = states_[id]->made;
+        if (made && std::ranges::find(unreadable_layers, made->layer) != unreadable_layers.end()) {
             retry = true;
-            shared_.lose(*made);
+            shared_.lose(made->layer);
         }
     }
     return true;
@@ -200,12 +200,9 @@ Result<layers::Snapshot> StepSolver::open_locked(graph::StepId id, State& state)
         return snapshot;
     }
     TRY(layers::Snapshot snapshot, open(inputs_of(what).front()));
-    if (!state.made.layer) {
-        return snapshot;
-    }
     layers::LayerPointer layer;
-    if (!shared_.lost(*state.made.layer)) {
-        TRY(layer, shared_.store.find(*state.made.layer));
+    if (!shared_.lost(state.made->layer)) {
+        TRY(layer, shared_.store.find(state.made->layer));
     }
     if (layer == nullptr) {
         if (shared_.options.dry_run) {
@@ -214,16 +211,17 @@ Result<layers::Snapshot> StepSolver::open_locked(graph::StepId id, State& state)
         }
         TRY(layer, make_again(id, state));
     }
+    show_as_found(state);
     snapshot.layers.push_back(std::move(layer));
     return snapshot;
 }
 
 Result<std::optional<Made>> StepSolver::find_other(const codec::Digest& key, const Made& gone) {
     TRY(std::optional<Made> other, shared_.find(key, false));
-    if (!other || !other->layer || other->layer == gone.layer || shared_.lost(*other->layer)) {
+    if (!other || other->layer == gone.layer || shared_.lost(other->layer)) {
         return std::nullopt;
     }
-    TRY(const layers::LayerPointer layer, shared_.store.find(*other->layer));
+    TRY(const layers::LayerPointer layer, shared_.store.find(other->layer));
     return layer == nullptr ? std::nullopt : other;
 }
 
@@ -269,7 +267,7 @@ Result<layers::LayerPointer> StepSolver::make_again(graph::StepId id, State& sta
     request.why = why_again(state);
     const auto make_it = [&]() -> Result<Made> {
         CHECK_OK(prepare_by_name(request));
-        TRY(const std::optional<Made> other, look_up_other(request, state.made));
+        TRY(const std::optional<Made> other, look_up_other(request, *state.made));
         if (other) {
             return *other;
         }
@@ -280,7 +278,7 @@ Result<layers::LayerPointer> StepSolver::make_again(graph::StepId id, State& sta
     };
     shared_.flights.forget(state.key);
     auto made = shared_.flights.run(state.key, make_it);
-    const bool same = made && made->layer == state.made.layer;
+    const bool same = made && made->layer == state.made->layer;
     const bool given_up =
         stop_.cancelled() || (!made && made.error().code == std::errc::operation_canceled);
     const Outcome well = request.ran ? Outcome::done : Outcome::cached;
@@ -297,8 +295,8 @@ Result<layers::LayerPointer> StepSolver::make_again(graph::StepId id, State& sta
         return fail(Error{.code = std::errc::resource_unavailable_try_again,
                           .message = request.step.text + " made something else than before"});
     }
-    state.made.resolution = Resolution::ran;
-    TRY(layers::LayerPointer layer, shared_.store.find(*state.made.layer));
+    state.made->resolution = Resolution::ran;
+    TRY(layers::LayerPointer layer, shared_.store.find(state.made->layer));
     if (layer == nullptr) {
         return fail(failure(id, Error{.code = std::errc::io_error,
                                       .message = "the layer that it made is not in the store"}));

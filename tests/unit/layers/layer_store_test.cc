@@ -50,6 +50,17 @@ TEST_F(LayerStoreTest, keeps_a_layer_that_was_made) {
     EXPECT_EQ(find(codec::sha256(as_bytes("unknown"))), nullptr);
 }
 
+TEST_F(LayerStoreTest, has_the_layer_that_holds_nothing_before_anybody_made_it) {
+    const codec::Digest id = Making{*store_}.finish()->id();
+    ASSERT_TRUE(store_->remove_layer(id));
+    reopen();
+    EXPECT_EQ(names_in("layers"), 0U);
+    const LayerPointer found = find(id);
+    ASSERT_NE(found, nullptr);
+    EXPECT_EQ(found->id(), id);
+    EXPECT_TRUE(store_->view({{found}})->list("")->empty());
+}
+
 TEST_F(LayerStoreTest, knows_a_layer_that_is_made_again) {
     const LayerPointer first = make();
     EXPECT_EQ(make(), first);

@@ -71,6 +71,17 @@ TEST_F(Imported, records_are_hits_and_are_not_written_to_the_store) {
     EXPECT_EQ(here_.runner.take_ran(), (Names{"tools", "make", "pack"}));
 }
 
+TEST_F(Imported, directory_that_the_base_has_is_a_hit_that_opens_no_base) {
+    FakeBuild there;
+    ASSERT_TRUE(there.solve({there.run(there.directory(there.image("alpine"), "/usr"), "make")}));
+    imports_.take(there.records, kCache);
+    const graph::StepId directory = here_.directory(here_.image("alpine"), "/usr");
+    ASSERT_TRUE(solve(here_.run(directory, "make")));
+    EXPECT_EQ(here_.progress.outcomes["WORKDIR /usr"], Outcome::cached);
+    EXPECT_EQ(here_.progress.outcomes["RUN make"], Outcome::cached);
+    EXPECT_EQ(here_.images_opened, 0);
+}
+
 TEST_F(Imported, records_are_asked_after_the_stores) {
     ASSERT_TRUE(here_.solve({stages(here_)}));
     here_.begin_again();

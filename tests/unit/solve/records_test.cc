@@ -76,14 +76,11 @@ TEST(Records, opens_a_store_with_a_table_of_another_shape) {
     EXPECT_EQ((*records)->all()->size(), 1U);
 }
 
-TEST(Records, tells_a_step_without_a_layer_from_no_record) {
+TEST(Records, finds_nothing_under_another_key) {
     const test::TempDir directory;
     const auto records = Records::open(directory.path());
     ASSERT_TRUE(records);
     ASSERT_TRUE((*records)->add({.key = key_of("a")}));
-    const auto found = (*records)->find(key_of("a"));
-    ASSERT_TRUE(found && *found);
-    EXPECT_FALSE((*found)->layer);
     const auto missing = (*records)->find(key_of("b"));
     ASSERT_TRUE(missing);
     EXPECT_FALSE(*missing);

@@ -54,6 +54,21 @@ TEST(StepRecord, says_all_of_a_step_that_has_run) {
     EXPECT_TRUE(copied.input_names[0].starts_with("base image alpine sha256:"));
 }
 
+TEST(StepRecord, is_given_for_a_directory_that_was_there_and_for_what_changed_nothing) {
+    FakeBuild build;
+    build.runner.behaviours["true"] = [](const RunRequest&) { return RunResult{}; };
+    const graph::StepId directory = build.directory(build.image("alpine"), "/usr");
+    ASSERT_TRUE(build.solve({build.run(directory, "true")}));
+    const auto records = build.solver->records(build.plan);
+    ASSERT_TRUE(records && records->size() == 2);
+    const codec::Digest empty = digest_of("");
+    EXPECT_EQ((*records)[0].text, "WORKDIR /usr");
+    EXPECT_EQ((*records)[0].layer_ids, (std::vector{digest_of("alpine"), empty}));
+    EXPECT_EQ((*records)[1].layer_ids, (std::vector{digest_of("alpine"), empty, empty}));
+    EXPECT_EQ((*records)[1].inputs,
+              std::vector<std::vector<codec::Digest>>(1, keys_of((*records)[0])));
+}
+
 TEST(StepRecord, has_the_other_key_of_a_step_that_was_found_by_its_names) {
     FakeBuild build;
     ASSERT_TRUE(build.solve({two_stages(build)}));
