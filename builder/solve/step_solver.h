@@ -124,6 +124,7 @@ class StepSolver {
     bool is_here(const codec::Digest& layer) const;
     void explain_needed(graph::StepId id);
     std::string blamed(graph::StepId input) const;
+    graph::StepId changed_below(graph::StepId input) const;  ///< requires explaining_
     void compare_with_last(const StepRequest& request, const Made& made);
     void set_found(graph::StepId id);
     void set_outcome(graph::StepId id, StepOutcome outcome, std::string why);

@@ -181,14 +181,30 @@ std::string StepSolver::explain(const StepRequest& request) {
     cause.reset();
     const auto below = std::ranges::find(inputs, why.from_below, &InputName::name);
     if (below != inputs.end() && works_on_one(step(below->step))) {
-        cause = explained_[below->step].cause.value_or(below->step);
+        const graph::StepId changed = changed_below(below->step);
+        cause = explained_[changed].cause.value_or(changed);
     }
     return std::move(why.text);
 }
 
+// What a linked copy makes does not depend on what it is put on: where it was found, the file
+// system above it differs because of something further down.
+graph::StepId StepSolver::changed_below(graph::StepId input) const {
+    while (true) {
+        const auto* const copy = std::get_if<graph::CopyStep>(&step(input).what);
+        const auto outcome = explained_[input].outcome;
+        const bool found = outcome == StepOutcome::cached || outcome == StepOutcome::imported;
+        if (copy == nullptr || copy->base || !found) {
+            return input;
+        }
+        input = copy->onto;
+    }
+}
+
 std::string StepSolver::blamed(graph::StepId input) const {
     const std::lock_guard lock(explaining_);
-    const graph::StepId cause = explained_[input].cause.value_or(input);
+    const graph::StepId changed = changed_below(input);
+    const graph::StepId cause = explained_[changed].cause.value_or(changed);
     std::string text = text_alone(step(cause).text);
     if (explained_[cause].differs) {
         text += std::holds_alternative<graph::CopyStep>(step(cause).what)
@@ -201,7 +217,7 @@ std::string StepSolver::blamed(graph::StepId input) const {
 Why StepSolver::why_not_cached(const StepRequest& request,
                                const std::vector<InputName>& inputs) const {
     if (request.step.ignore_cache || !shared_.options.use_cache) {
-        return {.text = "the cache was not asked (--no-cache)"};
+        return {.text = "the cache was not asked (--no-cache or --no-cache-filter)"};
     }
     Missed missed{.text = text_alone(request.step.text),
                   .definition = request.key_text().text(),

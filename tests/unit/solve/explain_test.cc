@@ -57,6 +57,21 @@ TEST(Explain, blames_the_lowest_step_that_changed_for_all_above_it) {
     EXPECT_EQ(find(build, "RUN test").why, "a step before it made something else: RUN make -j2");
 }
 
+TEST(Explain, looks_below_a_linked_copy_that_was_found) {
+    FakeBuild build;
+    const auto linked_onto = [&build](const std::string& base, const std::string& text) {
+        const graph::StepId first = build.run(build.image(base), "make");
+        build.plan.steps[first].text = "RUN " + text;
+        std::get<graph::RunStep>(build.plan.steps[first].what).arguments = {text};
+        return build.run(build.copy(first, build.context(), "a", true), "test");
+    };
+    ASSERT_TRUE(build.solve({linked_onto("alpine", "make")}));
+    build.begin_again();
+    ASSERT_TRUE(build.solve({linked_onto("alpine", "make -j2")}));
+    EXPECT_EQ(find(build, "COPY a").outcome, StepOutcome::cached);
+    EXPECT_EQ(find(build, "RUN test").why, "a step before it made something else: RUN make -j2");
+}
+
 TEST(Explain, knows_a_step_that_does_not_make_the_same_each_time) {
     FakeBuild build;
     ASSERT_TRUE(build.solve({chain(build)}));
