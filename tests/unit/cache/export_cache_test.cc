@@ -245,6 +245,20 @@ TEST_F(ExportCacheTest, an_index_holds_a_cache_as_well) {
     }
 }
 
+TEST_F(ExportCacheTest, a_cache_that_is_not_written_lacks_nothing) {
+    BuiltCache with = built();
+    with.records.front().keys.clear();
+    const std::string where = "type=local,mode=max,dest=" + local("cache");
+    const ExportedCache exported = export_to(where, with);
+    EXPECT_TRUE(says(progress_.log, "is left out")) << progress_.log;
+    progress_.log.clear();
+    // Where its index would go, there is something that cannot be replaced.
+    directory_.run("cd cache/blobs/sha256 && c=$(jq -r .config.digest " +
+                   exported.root.digest.hex() + " | cut -d : -f 2) && rm $c && mkdir -p $c/x");
+    ASSERT_FALSE(try_export(where, with));
+    EXPECT_FALSE(says(progress_.log, "is left out")) << progress_.log;
+}
+
 TEST_F(ExportCacheTest, a_registry_that_is_gone_is_named) {
     const auto exported = try_export("type=registry,ref=127.0.0.1:1/app:cache", built());
     ASSERT_FALSE(exported);
