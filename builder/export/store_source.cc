@@ -45,6 +45,8 @@ class StoreSource final : public image::ImageSource {
                                                                       io::Wait wait) override;
     io::Task<Result<Bytes>> read_range(codec::Digest blob, std::uint64_t offset_bytes,
                                        std::uint64_t size_bytes, io::Wait wait) override;
+    io::Task<Result<std::optional<std::uint64_t>>> blob_size(codec::Digest blob,
+                                                             io::Wait wait) override;
     Result<std::optional<Fd>> local_blob(const codec::Descriptor& blob) const override;
 
   private:
@@ -147,6 +149,26 @@ io::Task<Result<Bytes>> StoreSource::read_range(codec::Digest blob, std::uint64_
         }
     }
     co_return bytes;
+}
+
+io::Task<Result<std::optional<std::uint64_t>>> StoreSource::blob_size(codec::Digest blob,
+                                                                      io::Wait wait) {
+    const std::optional<Fd> file = co_await io::or_return(open_file_of(blob));
+    if (file) {
+        const FdAccess access = co_await io::or_return(FdAccess::open(file->get()));
+        co_return access.size_bytes();
+    }
+    const auto sources = co_await io::or_return(elsewhere(blob));
+    Result<std::optional<std::uint64_t>> size_bytes;
+    for (image::ImageSource* const source : sources) {
+        size_bytes = co_await source->blob_size(blob, wait);
+        const bool done = size_bytes ? size_bytes->has_value()
+                                     : size_bytes.error().code == std::errc::operation_canceled;
+        if (done) {
+            break;
+        }
+    }
+    co_return size_bytes;
 }
 
 }  // namespace

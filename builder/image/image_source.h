@@ -38,6 +38,10 @@ class ImageSource {
     /// Exactly these bytes, not verified.
     virtual io::Task<Result<Bytes>> read_range(codec::Digest blob, std::uint64_t offset_bytes,
                                                std::uint64_t size_bytes, io::Wait wait) = 0;
+    /// Whether a blob is there, without reading it: its size as the place says it; nullopt: it is
+    /// not there.
+    virtual io::Task<Result<std::optional<std::uint64_t>>> blob_size(codec::Digest blob,
+                                                                     io::Wait wait) = 0;
 
     /// Where any blob of the image can be had again later, also by another process.
     virtual store::Origin origin() const = 0;

@@ -74,6 +74,11 @@ class LayoutSource final : public ImageSource {
         co_return bytes;
     }
 
+    io::Task<Result<std::optional<std::uint64_t>>> blob_size(codec::Digest blob,
+                                                             io::Wait /*wait*/) override {
+        co_return layout_.blob_size(blob);
+    }
+
     Result<std::optional<Fd>> local_blob(const codec::Descriptor& blob) const override {
         TRY(Fd file, layout_.open_blob(blob));
         return std::optional<Fd>{std::move(file)};

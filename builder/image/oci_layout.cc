@@ -225,6 +225,18 @@ bool OciLayout::has_blob(const codec::Descriptor& blob) const {
            static_cast<std::uint64_t>(status.st_size) == blob.size_bytes;
 }
 
+Result<std::optional<std::uint64_t>> OciLayout::blob_size(const codec::Digest& blob) const {
+    const std::string path = blob_path(blob);
+    struct stat status{};
+    if (::stat(path.c_str(), &status) != 0) {
+        const bool missing = errno == ENOENT || errno == ENOTDIR;
+        return missing ? Result<std::optional<std::uint64_t>>{std::nullopt}
+                       : fail(errno_error("stat " + path));
+    }
+    return S_ISREG(status.st_mode) ? std::optional{static_cast<std::uint64_t>(status.st_size)}
+                                   : std::nullopt;
+}
+
 Result<SpoolFile> OciLayout::begin_blob() const {
     return SpoolFile::create(path_ + "/blobs/sha256");
 }

@@ -9,6 +9,8 @@
 // Source: OCI image-spec v1.1 image-layout.md.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -47,6 +49,8 @@ class OciLayout {
     Result<Fd> open_blob(const codec::Descriptor& blob) const;
     /// Whether there is a blob of this digest and size.
     bool has_blob(const codec::Descriptor& blob) const;
+    /// nullopt: it is not there, or is no regular file.
+    Result<std::optional<std::uint64_t>> blob_size(const codec::Digest& blob) const;
 
     /// A file for a new blob, and its becoming one; the caller has computed `blob` from its bytes.
     /// A blob that is there stays as it is. Errors: errno, naming the file.

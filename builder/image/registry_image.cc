@@ -52,6 +52,11 @@ class RegistrySource final : public ImageSource {
                                  std::move(wait));
     }
 
+    io::Task<Result<std::optional<std::uint64_t>>> blob_size(codec::Digest blob,
+                                                             io::Wait wait) override {
+        return client_.blob_size(reference_.repository, blob, std::move(wait));
+    }
+
   private:
     registry::Reference reference_;
     registry::Client& client_;

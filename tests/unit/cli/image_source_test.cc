@@ -32,6 +32,10 @@ class FlakySource final : public image::ImageSource {
                                        std::uint64_t /*size_bytes*/, io::Wait /*wait*/) override {
         co_return fail(invalid("not here"));
     }
+    io::Task<Result<std::optional<std::uint64_t>>> blob_size(codec::Digest /*blob*/,
+                                                             io::Wait /*wait*/) override {
+        co_return fail(invalid("not here"));
+    }
     io::Task<Result<std::unique_ptr<registry::BlobStream>>> open_blob(codec::Descriptor /*blob*/,
                                                                       std::uint64_t offset_bytes,
                                                                       io::Wait /*wait*/) override {

@@ -44,6 +44,18 @@ TEST(OciLayout, does_not_wait_for_a_fifo_that_poses_as_a_blob) {
     EXPECT_EQ(layout->open_blob(blob).error().code, std::errc::bad_message);
 }
 
+TEST(OciLayout, says_how_large_blobs_are_that_are_there) {
+    const test::TempDir directory;
+    const auto layout = OciLayout::create(directory / "l");
+    ASSERT_TRUE(layout) << layout.error().message;
+    const codec::Digest blob = codec::sha256(as_bytes("x"));
+    EXPECT_FALSE(layout->blob_size(blob).value());
+    directory.write("l/blobs/sha256/" + blob.hex(), "four");
+    EXPECT_EQ(layout->blob_size(blob).value(), 4U);
+    directory.run("rm l/blobs/sha256/* && mkfifo l/blobs/sha256/" + blob.hex());
+    EXPECT_FALSE(layout->blob_size(blob).value());
+}
+
 TEST(OciLayout, keeps_one_image_without_a_name) {
     const test::TempDir directory;
     const auto layout = OciLayout::create(directory / "l");
