@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "builder/image/layer_tree.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "builder/image/layer_inspection.h"
 #include "codec/layer_unpack.h"
@@ -12,7 +16,8 @@
 namespace lazybuild::image {
 namespace {
 
-// Hashes payloads; a file of one chunk has its digest as its content.
+// Hashes payloads, cut into pieces as codec::tree_digest wants them. A file of one piece has its
+// digest as its content.
 class TreeReader final : public codec::TarVisitor {
   public:
     Result<void> entry(codec::TarEntry entry, ByteView /*header*/) override {
@@ -27,7 +32,19 @@ class TreeReader final : public codec::TarVisitor {
         return {};
     }
     Result<void> payload(ByteView bytes) override {
-        hash_.update(bytes);
+        if (is_large()) {
+            whole_.update(bytes);
+        }
+        while (!bytes.empty()) {
+            const auto count =
+                std::min<std::uint64_t>(bytes.size(), codec::kPieceBytes - piece_bytes_);
+            piece_.update(bytes.first(count));
+            piece_bytes_ += count;
+            bytes = bytes.subspan(count);
+            if (piece_bytes_ == codec::kPieceBytes) {
+                CHECK_OK(end_piece());
+            }
+        }
         return {};
     }
     Result<void> padding(ByteView /*bytes*/) override { return {}; }
@@ -39,22 +56,44 @@ class TreeReader final : public codec::TarVisitor {
     }
 
   private:
+    bool is_large() const { return pending_->entry.size_bytes > codec::kPieceBytes; }
+
+    Result<void> end_piece() {
+        std::vector<codec::Chunk>& chunks = pending_->entry.chunks;
+        if (chunks.size() == codec::kLayerChunksMax) {
+            return fail(over_limit(fmt::format("\"{}\" of {} bytes", pending_->entry.path,
+                                               pending_->entry.size_bytes)));
+        }
+        const std::uint64_t at = chunks.size() * codec::kPieceBytes;
+        chunks.push_back({.file_offset_bytes = at,
+                          .size_bytes = piece_bytes_,
+                          .blob_offset_bytes = pending_->payload_offset_bytes + at,
+                          .blob_size_bytes = piece_bytes_,
+                          .digest = piece_.finish()});
+        piece_bytes_ = 0;
+        return {};
+    }
+
     Result<void> add_pending() {
         if (!pending_) {
             return {};
         }
+        if (piece_bytes_ > 0) {
+            CHECK_OK(end_piece());
+        }
+        if (is_large()) {
+            pending_->entry.content = whole_.finish();
+        }
         codec::LayerEntry file = std::move(pending_->entry);
-        file.chunks = {{.size_bytes = file.size_bytes,
-                        .blob_offset_bytes = pending_->payload_offset_bytes,
-                        .blob_size_bytes = file.size_bytes,
-                        .digest = hash_.finish()}};
         pending_.reset();
         return builder_.add(std::move(file));
     }
 
     codec::FileTreeBuilder builder_;
-    std::optional<codec::TarEntry> pending_;
-    codec::Sha256 hash_;
+    std::optional<codec::TarEntry> pending_;  // a file whose bytes come
+    codec::Sha256 whole_;                     // of it, if it has several pieces
+    codec::Sha256 piece_;
+    std::uint64_t piece_bytes_ = 0;  // so far
 };
 
 class TarSink final : public ByteSink {
@@ -91,6 +130,11 @@ io::Task<Result<codec::FileTree>> read_tree(Session& session, ImageSource& sourc
 }
 
 }  // namespace
+
+io::Task<Result<codec::FileTree>> read_whole_layer(Session& session, ImageSource& source,
+                                                   codec::Descriptor layer, io::Wait wait) {
+    return read_all(session, source, std::move(layer), std::move(wait));
+}
 
 io::Task<Result<codec::FileTree>> read_layer_tree(Session& session, ImageSource& source,
                                                   codec::Descriptor layer, io::Wait wait) {

@@ -14,4 +14,10 @@ namespace lazybuild::image {
 io::Task<Result<codec::FileTree>> read_layer_tree(Session& session, ImageSource& source,
                                                   codec::Descriptor layer, io::Wait wait);
 
+/// The same from all bytes of the layer, whatever index it has: they are the blob's, as its digest
+/// says, and files are cut into pieces, so that codec::tree_digest names what was read. Memory: the
+/// tree. Errors: as read_layer_tree; the caller names the layer.
+io::Task<Result<codec::FileTree>> read_whole_layer(Session& session, ImageSource& source,
+                                                   codec::Descriptor layer, io::Wait wait);
+
 }  // namespace lazybuild::image
