@@ -39,8 +39,10 @@ class LayerPlaces {
     /// Of all layers, by id. Errors: errno.
     Result<std::vector<LayerUsage>> usage() const;
 
-  private:
+    /// Where the layer's directory is, if it is here.
     std::string path_of(const codec::Digest& id) const { return directory_ + "/" + id.hex(); }
+
+  private:
     Result<LayerPointer> open(DiskLayer::Options options);
 
     const std::string directory_;

@@ -19,6 +19,7 @@
 #include "builder/layers/disk_usage.h"
 #include "builder/layers/file_lock.h"
 #include "builder/layers/imported_layers.h"
+#include "builder/layers/layer_check.h"
 #include "builder/layers/layer_maker.h"
 #include "builder/layers/layer_places.h"
 #include "builder/layers/layer_records.h"
@@ -66,6 +67,7 @@ class OpenStore final : public LayerStore {
         return imported_.add(source, layers);
     }
     Result<std::unique_ptr<LayerMaker>> make_layer() override;
+    Result<bool> check_layer(const codec::Digest& id, CheckDepth depth) override;
     Result<Snapshot> open_image(std::shared_ptr<image::ImageSource> source,
                                 const image::ImageDocument& manifest,
                                 const image::ConfigDocument& config) override;
@@ -170,6 +172,13 @@ Result<std::vector<LayerBlob>> OpenStore::blobs(const codec::Digest& layer) {
 Result<std::unique_ptr<LayerMaker>> OpenStore::make_layer() {
     TRY(std::string place, staged("layer"));
     return PlacedLayerMaker::create(std::move(place), layers_, session_.pool());
+}
+
+// A base's layer is not named by its tree.
+Result<bool> OpenStore::check_layer(const codec::Digest& id, CheckDepth depth) {
+    TRY(const auto of_a_base, records_->unpacked(id));
+    return check_layer_files(layers_.path_of(id), of_a_base ? std::nullopt : std::optional{id},
+                             depth, session_.wait().cancel);
 }
 
 Result<Snapshot> OpenStore::open_image(std::shared_ptr<image::ImageSource> source,

@@ -64,6 +64,12 @@ struct SnapshotMount {
     bool lasting = false;
 };
 
+/// How closely a layer is looked at.
+enum class CheckDepth : std::uint8_t {
+    index,       ///< its index is the one that its id names, and its disk is as large as that says
+    every_byte,  ///< besides, each piece of each file has its digest
+};
+
 /// What can be removed, and what it takes on the disk.
 struct LayerUsage {
     codec::Digest id;
@@ -129,6 +135,9 @@ class LayerStore {
     virtual Result<void> import_layers(std::shared_ptr<image::ImageSource> source,
                                        const std::vector<ImportedLayer>& layers) = 0;
     virtual Result<std::unique_ptr<LayerMaker>> make_layer() = 0;
+    /// Whether a layer is here as a whole, for who does not want it: nothing is noted, removed or
+    /// fetched. Errors: bad_message, naming the file, for one that is damaged; operation_canceled.
+    virtual Result<bool> check_layer(const codec::Digest& id, CheckDepth depth) = 0;
 
     /// The layers of an image: lazy ones by their index, others unpacked in one pass each, all at
     /// once. `source` outlives the store. Remembers origins and descriptors. Not on the reactor's

@@ -63,6 +63,7 @@ class FakeStore final : public layers::LayerStore {
         return {};
     }
     Result<std::unique_ptr<layers::LayerMaker>> make_layer() override;
+    Result<bool> check_layer(const codec::Digest&, layers::CheckDepth) override { return false; }
     Result<layers::Snapshot> open_image(std::shared_ptr<image::ImageSource>,
                                         const image::ImageDocument&,
                                         const image::ConfigDocument&) override;

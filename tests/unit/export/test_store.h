@@ -48,6 +48,9 @@ class FakeStore final : public layers::LayerStore {
         return {};
     }
     Result<std::unique_ptr<layers::LayerMaker>> make_layer() override { return not_here(); }
+    Result<bool> check_layer(const codec::Digest& id, layers::CheckDepth /*depth*/) override {
+        return known.contains(id);
+    }
     Result<layers::Snapshot> open_image(std::shared_ptr<image::ImageSource> /*source*/,
                                         const image::ImageDocument& /*manifest*/,
                                         const image::ConfigDocument& /*config*/) override {

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "builder/layers/layer.h"
 #include "codec/file_tree.h"
 #include "codec/sha256.h"
+#include "codec/tree_digest.h"
 
 namespace lazybuild::layers::test {
 
@@ -24,7 +26,9 @@ using codec::LayerEntry;
 class FakeLayer final : public Layer {
   public:
     FakeLayer(std::string_view name, std::shared_ptr<const codec::FileTree> tree, Bytes disk)
-        : id_(codec::sha256(as_bytes(name))), tree_(std::move(tree)), disk_(std::move(disk)) {}
+        : FakeLayer(codec::sha256(as_bytes(name)), std::move(tree), std::move(disk)) {}
+    FakeLayer(const codec::Digest& id, std::shared_ptr<const codec::FileTree> tree, Bytes disk)
+        : id_(id), tree_(std::move(tree)), disk_(std::move(disk)) {}
 
     const codec::Digest& id() const override { return id_; }
     Result<std::shared_ptr<const codec::FileTree>> tree() override { return tree_; }
@@ -90,6 +94,13 @@ class LayerBuilder {
     }
 
     std::shared_ptr<FakeLayer> finish(std::string_view name) {
+        return finish_as(codec::sha256(as_bytes(name)));
+    }
+    /// Named by its tree, as what steps make is.
+    std::shared_ptr<FakeLayer> finish() { return finish_as(std::nullopt); }
+
+  private:
+    std::shared_ptr<FakeLayer> finish_as(const std::optional<codec::Digest>& id) {
         auto tree = std::move(builder_).finish();
         EXPECT_TRUE(tree) << tree.error().message;
         Bytes disk(tree->disk_size_bytes);
@@ -101,11 +112,11 @@ class LayerBuilder {
                                                                         node.disk_offset_bytes));
             }
         }
+        const codec::Digest own = id ? *id : codec::tree_digest(*tree).value();
         return std::make_shared<FakeLayer>(
-            name, std::make_shared<const codec::FileTree>(*std::move(tree)), std::move(disk));
+            own, std::make_shared<const codec::FileTree>(*std::move(tree)), std::move(disk));
     }
 
-  private:
     static constexpr std::uint64_t kBlobStepBytes = 1'000'000;
     codec::FileTreeBuilder builder_;
     std::vector<std::string> contents_;

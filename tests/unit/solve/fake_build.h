@@ -122,6 +122,9 @@ class FakeStore final : public layers::LayerStore {
     Result<std::unique_ptr<layers::LayerMaker>> make_layer() override {
         return std::make_unique<Maker>(*this);
     }
+    Result<bool> check_layer(const codec::Digest& /*id*/, layers::CheckDepth /*depth*/) override {
+        return false;
+    }
     Result<layers::Snapshot> open_image(std::shared_ptr<image::ImageSource> /*source*/,
                                         const image::ImageDocument& /*manifest*/,
                                         const image::ConfigDocument& /*config*/) override {
