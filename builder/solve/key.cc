@@ -13,13 +13,17 @@ constexpr std::string_view kSchema = "lazybuild key 2";
 
 }  // namespace
 
+codec::Digest chain_id(const codec::Digest& below, const codec::Digest& layer_id) {
+    codec::Sha256 hash;
+    hash.update(below.raw());
+    hash.update(layer_id.raw());
+    return hash.finish();
+}
+
 codec::Digest chain_id(std::span<const codec::Digest> layer_ids) {
     codec::Digest chain;
     for (const codec::Digest& id : layer_ids) {
-        codec::Sha256 hash;
-        hash.update(chain.raw());
-        hash.update(id.raw());
-        chain = hash.finish();
+        chain = chain_id(chain, id);
     }
     return chain;
 }

@@ -22,6 +22,8 @@ namespace lazybuild::solve {
 
 /// Names a file system by the ids of its layers, the bottom one first. No layers have a name too.
 codec::Digest chain_id(std::span<const codec::Digest> layer_ids);
+/// Of one more layer on a file system; `below` is zeros for none.
+codec::Digest chain_id(const codec::Digest& below, const codec::Digest& layer_id);
 
 class KeyText {
   public:
