@@ -65,7 +65,6 @@ class CacheTarget {
     /// Puts a layer there by the cheapest way there is. Errors: naming blob and place.
     virtual Result<BlobWay> put(const exporter::ImageLayer& layer) = 0;
     virtual Result<void> put_bytes(const exporter::NamedDocument& blob) = 0;
-    virtual Result<bool> has(const codec::Descriptor& blob) = 0;
     /// From now on the name stands for this cache, whose blobs are all there.
     virtual Result<Committed> commit(const codec::Descriptor& config,
                                      const std::vector<codec::Descriptor>& blobs) = 0;

@@ -13,6 +13,7 @@
 
 #include "builder/cache/backend.h"
 #include "builder/cache/cache_config.h"
+#include "builder/cache/check_cache.h"
 #include "builder/cache/explanations.h"
 #include "builder/cache/record_list.h"
 #include "builder/export/base_blobs.h"
@@ -91,7 +92,6 @@ class CacheExport {
     codec::Descriptor config_descriptor_;
     std::vector<exporter::NamedDocument> documents_;
     std::vector<codec::Descriptor> named_;  ///< by the manifest
-    std::size_t with_layers_ = 0;           ///< keys that are to have layers
 };
 
 void CacheExport::choose_layers() {
@@ -245,8 +245,6 @@ Result<void> CacheExport::make_config() {
     for (exporter::NamedDocument& document : documents_) {
         document.descriptor.media_type = kDocumentType;
     }
-    with_layers_ = static_cast<std::size_t>(std::ranges::count_if(
-        config_.records, [](const CacheRecord& record) { return record.layer.has_value(); }));
     exporter::NamedDocument explanations = write_explanations(steps_);
     config_.explain = explanations.descriptor;
     serialize();
@@ -401,43 +399,20 @@ Result<void> CacheExport::commit() {
     return committed.unchanged ? Result<void>{} : check();
 }
 
-// What others will read is read, and compared with what was meant.
+// What others will read is read, and compared with what was meant; blobs that were there before are
+// not asked for again.
 Result<void> CacheExport::check() {
-    TRY(const Bytes bytes,
-        session_.wait_for(image::read_blob(session_, *target_->blobs(), config_descriptor_,
-                                           kConfigBytesMax, session_.wait())));
-    TRY(const CacheConfig read, CacheConfig::parse(bytes));
-    const auto with_layers = static_cast<std::size_t>(std::ranges::count_if(
-        read.records, [](const CacheRecord& record) { return record.layer.has_value(); }));
-    if (read.records.size() != config_.records.size() || with_layers != with_layers_) {
-        return fail(corrupt(
-            fmt::format("what was read back has {} records, {} with layers; {} and {} were written",
-                        read.records.size(), with_layers, config_.records.size(), with_layers_)));
-    }
-    if (read.mounts.size() != config_.mounts.size()) {
-        return fail(corrupt(fmt::format("what was read back has {} cache mounts; {} were written",
-                                        read.mounts.size(), config_.mounts.size())));
-    }
-    std::map<codec::Digest, const codec::Descriptor*> to_look_for;
+    std::map<codec::Digest, codec::Descriptor> moved;
     for (const auto& [id, placed] : layers_) {
-        const bool moved = placed.way == BlobWay::uploaded || placed.way == BlobWay::mounted;
-        if (placed.layer && moved) {
-            to_look_for.emplace(placed.layer->descriptor.digest, &placed.layer->descriptor);
+        if (placed.layer && (placed.way == BlobWay::uploaded || placed.way == BlobWay::mounted)) {
+            moved.emplace(placed.layer->descriptor.digest, placed.layer->descriptor);
         }
     }
-    std::vector<const codec::Descriptor*> blobs;
-    for (const auto& [digest, blob] : to_look_for) {
-        blobs.push_back(blob);
+    std::vector<codec::Descriptor> blobs;
+    for (auto& [digest, blob] : moved) {
+        blobs.push_back(std::move(blob));
     }
-    auto one = [&](std::size_t i) -> Result<void> {
-        TRY(const bool there, target_->has(*blobs[i]));
-        if (!there) {
-            return fail(
-                corrupt(fmt::format("{} was written, and is not there", blobs[i]->digest.text())));
-        }
-        return {};
-    };
-    return exporter::run_parallel(blobs.size(), exporter::parallel_threads(session_), one);
+    return check_written(target_->blobs(), config_descriptor_, config_, blobs, session_);
 }
 
 Result<void> CacheExport::write() {

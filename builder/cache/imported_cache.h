@@ -55,6 +55,14 @@ class ImportedCache {
                                                 const std::string& platform) const;
     const std::shared_ptr<image::ImageSource>& blobs() const { return blobs_; }
 
+    /// What was read: of an image one index for each platform that has one.
+    const std::vector<CacheConfig>& configs() const { return configs_; }
+    bool is_inline() const { return inlined_; }
+    /// Blobs that the manifests name, by digest.
+    const std::map<codec::Digest, codec::Descriptor>& named() const { return named_; }
+    /// Of a layer of configs(); nullopt: nobody says enough of it.
+    std::optional<layers::LayerBlob> blob_of(const CacheLayer& layer) const;
+
   private:
     struct Place {
         std::size_t config = 0;
@@ -68,15 +76,13 @@ class ImportedCache {
     Result<void> read_images(const CacheFound& found);
     void index();
     std::string why_no_layer(const CacheConfig& config) const;
-    /// nullopt: nobody says enough of it.
-    std::optional<layers::LayerBlob> blob_of(const CacheLayer& layer) const;
 
     const std::string name_;
     const std::shared_ptr<image::ImageSource> blobs_;
     image::Session& session_;
     bool inlined_ = false;
-    std::vector<CacheConfig> configs_;                  ///< of an image: one for each platform
-    std::map<codec::Digest, codec::Descriptor> named_;  ///< blobs, by the manifests
+    std::vector<CacheConfig> configs_;
+    std::map<codec::Digest, codec::Descriptor> named_;
     std::map<codec::Digest, Place> by_key_;
 
     std::mutex mutex_;  // guards what follows

@@ -65,7 +65,6 @@ class LocalCacheTarget final : public CacheTarget {
         }
         return layout_.put_bytes(blob.descriptor, blob.bytes);
     }
-    Result<bool> has(const codec::Descriptor& blob) override { return layout_.has_blob(blob); }
     Result<Committed> commit(const codec::Descriptor& config,
                              const std::vector<codec::Descriptor>& blobs) override {
         TRY(const exporter::NamedDocument document, make_container(config, blobs, options_));

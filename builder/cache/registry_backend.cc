@@ -62,7 +62,6 @@ class RegistryCacheTarget final : public CacheTarget {
     Result<void> put_bytes(const exporter::NamedDocument& blob) override {
         return present_.contains(blob.descriptor.digest) ? Result<void>{} : push_.push_bytes(blob);
     }
-    Result<bool> has(const codec::Descriptor& blob) override { return push_.has(blob); }
     Result<Committed> commit(const codec::Descriptor& config,
                              const std::vector<codec::Descriptor>& blobs) override {
         TRY(const exporter::NamedDocument document, make_container(config, blobs, options_));

@@ -77,6 +77,28 @@ Result<std::unique_ptr<BaseImages>> BaseImages::open(const std::string& root,
         new BaseImages(session, policy, std::move(kept), imports, std::move(database)));
 }
 
+Result<std::vector<std::vector<codec::Digest>>> BaseImages::found_layers(const std::string& root) {
+    TRY(store::Database database, store::Database::open(root + "/build.db"));
+    TRY(const std::int64_t there,
+        database.number("SELECT count(*) FROM sqlite_schema WHERE name = 'found_images_1'"));
+    std::vector<std::vector<codec::Digest>> found;
+    if (there == 0) {
+        return found;
+    }
+    TRY(store::Statement rows,
+        database.prepare("SELECT manifest, manifest_type FROM found_images_1"));
+    for (;;) {
+        TRY(const bool more, rows.step());
+        if (!more) {
+            return found;
+        }
+        const std::string text = rows.text(0);
+        if (const auto manifest = codec::Manifest::parse(as_bytes(text), rows.text(1))) {
+            found.push_back(layers::image_layer_ids(*manifest));
+        }
+    }
+}
+
 Result<std::shared_ptr<image::ImageSource>> BaseImages::source_of(const std::string& place) {
     const std::lock_guard lock(mutex_);
     std::shared_ptr<image::ImageSource>& source = sources_[place];

@@ -53,6 +53,10 @@ class BaseImages {
                                                     image::Session& session, PullPolicy policy,
                                                     Kept kept, cache::Imports* imports);
 
+    /// Of the images that builds in `root` have found, as they know them now: the ids of their
+    /// layers, bottom first. Writes nothing. Errors: those of the database.
+    static Result<std::vector<std::vector<codec::Digest>>> found_layers(const std::string& root);
+
     /// Blocks; not on the reactor's thread. An image that is for one platform only is taken as it
     /// is, whatever is wanted.
     Result<graph::KnownImage> resolve(const graph::ImageWanted& wanted);

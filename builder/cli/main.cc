@@ -10,6 +10,7 @@
 #include "builder/cli/build_flags.h"
 #include "builder/cli/cmd_build.h"
 #include "builder/cli/cmd_cache.h"
+#include "builder/cli/cmd_cache_verify.h"
 #include "builder/cli/cmd_convert.h"
 #include "builder/cli/cmd_copy.h"
 #include "builder/cli/cmd_diff.h"
@@ -136,14 +137,38 @@ void add_state_root(CLI::App& command, std::string& root) {
         ->capture_default_str();
 }
 
+CLI::App* add_cache_verify(CLI::App& cache, CacheVerifyArgs& args) {
+    CLI::App* command =
+        cache.add_subcommand("verify", "Whether the layers of all records can still be had");
+    command
+        ->add_option("--cache-from", args.cache_from,
+                     "Of this cache, as build would import it [the store's records]")
+        ->type_name("CACHE");
+    command->add_flag("--full", args.full, "Read every byte that is here, or in the cache");
+    command->add_flag("--json", args.json, "For programs");
+    add_state_root(*command, args.root);
+    add_registry_flags(*command, args.registry);
+    command->footer(
+        "What is not in the store is asked for where it should be, and never fetched; of a cache\n"
+        "the index is read and each blob asked for, or, with --full, read and compared with what\n"
+        "its records say. Nothing is written. The exit code is 1 when anything cannot be had.\n"
+        "\n"
+        "Examples:\n"
+        "  lazybuild cache verify\n"
+        "  lazybuild cache verify --cache-from registry:5000/app:cache\n"
+        "  lazybuild cache verify --full --cache-from type=local,src=cache");
+    return command;
+}
+
 struct CacheCommands {
     CLI::App* list;
     CLI::App* prune;
     CLI::App* explain;
+    CLI::App* verify;
 };
 
 CacheCommands add_cache(CLI::App& app, CacheListArgs& list, CachePruneArgs& prune,
-                        BuildArgs& explain) {
+                        BuildArgs& explain, CacheVerifyArgs& verify) {
     CLI::App* command = app.add_subcommand("cache", "What builds have left, and what it takes");
     command->require_subcommand(1);
     CLI::App* ls = command->add_subcommand("ls", "Layers, blobs and caches, the last used first");
@@ -168,8 +193,12 @@ CacheCommands add_cache(CLI::App& app, CacheListArgs& list, CachePruneArgs& prun
         "Examples:\n"
         "  lazybuild cache ls\n"
         "  lazybuild cache prune --older 7d --keep 20g\n"
+        "  lazybuild cache verify\n"
         "  lazybuild cache explain --cache-from registry:5000/app:cache .");
-    return {.list = ls, .prune = remove, .explain = add_explain(*command, explain)};
+    return {.list = ls,
+            .prune = remove,
+            .explain = add_explain(*command, explain),
+            .verify = add_cache_verify(*command, verify)};
 }
 
 CLI::App* add_mount(CLI::App& app, MountArgs& args) {
@@ -341,6 +370,7 @@ ExitCode run_program(int argc, char** argv, ProcessConsole& console) {
     BuildArgs build, explain;
     CacheListArgs cache_list;
     CachePruneArgs cache_prune;
+    CacheVerifyArgs cache_verify;
     ConvertArgs convert;
     CopyArgs copy;
     DiffArgs diff;
@@ -355,10 +385,11 @@ ExitCode run_program(int argc, char** argv, ProcessConsole& console) {
     mount.command_line.assign(argv, argv + argc);
     std::function<ExitCode()> chosen;
     add_build(app, build)->callback([&] { chosen = [&] { return run(build, console); }; });
-    const CacheCommands cache = add_cache(app, cache_list, cache_prune, explain);
+    const CacheCommands cache = add_cache(app, cache_list, cache_prune, explain, cache_verify);
     cache.list->callback([&] { chosen = [&] { return run(cache_list, console); }; });
     cache.prune->callback([&] { chosen = [&] { return run(cache_prune, console); }; });
     cache.explain->callback([&] { chosen = [&] { return run(explain, console); }; });
+    cache.verify->callback([&] { chosen = [&] { return run(cache_verify, console); }; });
     add_convert(app, convert)->callback([&] { chosen = [&] { return run(convert, console); }; });
     add_copy(app, copy)->callback([&] { chosen = [&] { return run(copy, console); }; });
     add_diff(app, diff)->callback([&] { chosen = [&] { return run(diff, console); }; });

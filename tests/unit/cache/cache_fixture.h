@@ -107,7 +107,7 @@ class CacheFixture : public exporter::test::ExportFixture {
   private:
     solve::StepRecord step(const std::string& text, const std::string& stage,
                            std::vector<codec::Digest> below, const std::string& file) {
-        const auto layer = LayerBuilder{}.file(file, "content of " + file).finish(text);
+        const auto layer = LayerBuilder{}.file(file, "content of " + file).finish();
         store_.known[layer->id()] = layer;
         solve::StepRecord made{.step = 0,
                                .keys = {key_of(text, below)},
