@@ -15,7 +15,7 @@ namespace {
 
 /// As many as the registry client has connections to one host.
 constexpr std::size_t kLooksAtOnce = 8;
-constexpr std::chrono::seconds kLookTimeout{30};
+constexpr std::chrono::seconds kLookTimeout{60};
 /// Of one host: then it is down, and a thousand more timeouts would not say more.
 constexpr int kSilencesMax = 3;
 
