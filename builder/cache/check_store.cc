@@ -156,8 +156,8 @@ void StoreCheck::follow_chains(const std::vector<solve::Record>& records,
                                const std::vector<std::vector<codec::Digest>>& bases) {
     std::multimap<codec::Digest, codec::Digest> made_on;  // layers, by what they are on
     for (const solve::Record& record : records) {
-        if (record.base && record.layer) {
-            made_on.emplace(*record.base, *record.layer);
+        if (record.base) {
+            made_on.emplace(*record.base, record.layer);
         }
     }
     std::deque<codec::Digest> todo{codec::Digest{}};
@@ -185,10 +185,7 @@ void StoreCheck::follow_chains(const std::vector<solve::Record>& records,
 }
 
 void StoreCheck::list_layers(const solve::Record& record) {
-    if (!record.layer) {
-        return;
-    }
-    layers_.try_emplace(*record.layer);
+    layers_.try_emplace(record.layer);
     codec::Digest chain = record.base.value_or(codec::Digest{});
     for (auto link = chains_.find(chain); link != chains_.end() && listed_.insert(chain).second;
          link = chains_.find(chain)) {
@@ -306,12 +303,8 @@ Have StoreCheck::have(const codec::Digest& chain) {
 
 void StoreCheck::account(const solve::Record& record) {
     ++report_.records;
-    if (!record.layer) {
-        ++report_.without;
-        return;
-    }
     Have all = have(record.base.value_or(codec::Digest{}));
-    const LayerFound& own = layers_.at(*record.layer);
+    const LayerFound& own = layers_.at(record.layer);
     if (own.where == LayerFound::Where::nowhere) {
         all.bad = record.layer;
     }

@@ -256,7 +256,7 @@ TEST_F(CheckCacheTest, a_cache_in_an_image_is_checked_too) {
     image.open = [this] {
         return layers::Snapshot{{store_.known[copy_.layer], store_.known[last_.layer]}};
     };
-    image.inline_cache = inline_cache({tool_, copy_, last_}, image.layer_ids);
+    image.inline_cache = inline_cache({tool_, copy_, last_}, image.layer_ids).text;
     const std::string ref = registry->host() + "/app:1";
     exported("type=registry,name=" + ref, {image});
     const CheckReport report = check(ref, CheckDepth::every_byte);
