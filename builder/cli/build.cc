@@ -331,6 +331,21 @@ Result<void> Build::open_solver() {
 }
 
 Result<void> Build::solve() {
+    CHECK_OK(solve_plans());
+    const bool needs_all = std::ranges::any_of(
+        options_.cache_to, [](const cache::CacheTo& to) { return to.mode == cache::Mode::max; });
+    if (!needs_all || args_.dry_run) {
+        return {};
+    }
+    std::vector<const graph::Plan*> plans;
+    for (const auto& platform : platforms_) {
+        plans.push_back(&platform->plan);
+    }
+    TRY(const bool differs, make_missing_layers(plans, *solver_, *store_));
+    return differs ? solve_plans() : Result<void>{};
+}
+
+Result<void> Build::solve_plans() {
     return for_each_at_once(platforms_, [&](std::unique_ptr<Platform>& platform) -> Result<void> {
         const graph::Plan& plan = platform->plan;
         TRY(platform->solved,

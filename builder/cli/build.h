@@ -65,6 +65,7 @@ class Build {
     Result<void> open_solver();
     Result<void> start_agents();
     Result<void> solve();
+    Result<void> solve_plans();
     Result<void> export_all(BuildResult& result);
     Result<void> export_images(BuildResult& result);
     Result<std::vector<exporter::BuiltImage>> built_images();

@@ -7,6 +7,58 @@
 #include <variant>
 
 namespace lazybuild::cli {
+namespace {
+
+// Without fetching anything: of a layer that only a cache has, the blob goes on as it is.
+Result<bool> can_be_had(layers::LayerStore& store, const codec::Digest& layer) {
+    TRY(const std::vector<layers::LayerBlob> blobs, store.blobs(layer));
+    for (const layers::LayerBlob& blob : blobs) {
+        TRY(const auto origins, store.origins(blob.descriptor.digest));
+        if (blob.imported || !origins.empty() || store.blob_path(blob.descriptor.digest)) {
+            return true;
+        }
+    }
+    TRY(const layers::LayerPointer here, store.find(layer));
+    return here != nullptr;
+}
+
+// Whether one of them made something else: all was resolved anew, and is to be looked at again.
+Result<bool> make_missing(const graph::Plan& plan, solve::Solver& solver,
+                          layers::LayerStore& store) {
+    TRY(const std::vector<solve::StepRecord> records, solver.records(plan));
+    for (const solve::StepRecord& record : records) {
+        TRY(const bool had, can_be_had(store, record.layer));
+        if (had) {
+            continue;
+        }
+        const auto opened = solver.open(plan, record.step);
+        if (!opened && opened.error().code == std::errc::resource_unavailable_try_again) {
+            return true;
+        }
+        if (!opened) {
+            return fail(opened.error());
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+Result<bool> make_missing_layers(const std::vector<const graph::Plan*>& plans,
+                                 solve::Solver& solver, layers::LayerStore& store) {
+    bool differs = false;
+    for (const graph::Plan* const plan : plans) {
+        // Each round makes a step, and none is made twice.
+        for (std::size_t rounds = 0; rounds <= plan->steps.size(); ++rounds) {
+            TRY(const bool again, make_missing(*plan, solver, store));
+            if (!again) {
+                break;
+            }
+            differs = true;
+        }
+    }
+    return differs;
+}
 
 Result<cache::BuiltCache> built_cache(const std::vector<SolvedPlan>& plans, solve::Solver& solver,
                                       BaseImages& images, layers::LayerStore& store) {

@@ -28,6 +28,12 @@ struct SolvedPlan {
 Result<cache::BuiltCache> built_cache(const std::vector<SolvedPlan>& plans, solve::Solver& solver,
                                       BaseImages& images, layers::LayerStore& store);
 
+/// Runs the steps of solved plans whose layers are nowhere any more, so that a cache of mode=max
+/// can have them: pruned ones, and those that an imported cache has no layers of. Whether one made
+/// something else than before: all has to be solved anew. Errors: those of the steps.
+Result<bool> make_missing_layers(const std::vector<const graph::Plan*>& plans,
+                                 solve::Solver& solver, layers::LayerStore& store);
+
 /// All of `to` at once, in their order. Errors: those of cache::export_cache; the others are
 /// written nevertheless.
 Result<std::vector<cache::ExportedCache>> write_caches(const std::vector<cache::CacheTo>& to,

@@ -39,4 +39,11 @@ build_or_fail -o type=cacheonly --explain --cache-from "$REGISTRY/app:1" "$WORK/
 expect_step DONE 'RUN echo installed > /installed'
 says "$WHY"
 says "the inline cache $REGISTRY/app:1 holds no texts of its steps: export one with --cache-to .*mode=max"
+
+# Layers that the imported cache does not have, and one of all is to have, are made again.
+echo one >"$WORK/context/dummy"
+fresh_runner
+build_or_fail -o type=cacheonly --cache-from "$REGISTRY/app:1" \
+    --cache-to "type=local,dest=$WORK/cache,mode=max,strict=true" "$WORK/context"
+expect_step DONE 'RUN echo installed > /installed (again: its layer is gone)'
 expect_nothing_left
