@@ -43,7 +43,9 @@ struct CacheFound {
 class CacheSource {
   public:
     virtual ~CacheSource() = default;
-    /// nullopt: there is nothing under the name. Errors name the place.
+    /// nullopt: there is nothing under the name. Errors name the place or the document: those of
+    /// reading, no_such_file_or_directory for a document that a directory's index names and has
+    /// not, bad_message for one that is none.
     virtual Result<std::optional<CacheFound>> find() = 0;
     /// Its blobs. Lives as long as anybody has it.
     virtual std::shared_ptr<image::ImageSource> blobs() = 0;
@@ -64,8 +66,11 @@ class CacheTarget {
     virtual std::shared_ptr<image::ImageSource> blobs() = 0;
     /// Puts a layer there by the cheapest way there is. Errors: naming blob and place.
     virtual Result<BlobWay> put(const exporter::ImageLayer& layer) = 0;
+    /// A small document; one that is there stays. Errors: as put().
     virtual Result<void> put_bytes(const exporter::NamedDocument& blob) = 0;
-    /// From now on the name stands for this cache, whose blobs are all there.
+    /// From now on the name stands for this cache, whose blobs are all there; called last, once.
+    /// Errors: over_limit for more blobs than a manifest has room for; those of writing, after
+    /// which the name stands for what it did before.
     virtual Result<Committed> commit(const codec::Descriptor& config,
                                      const std::vector<codec::Descriptor>& blobs) = 0;
 };

@@ -26,7 +26,8 @@ struct ContainerOptions {
     bool image_manifest = true;
 };
 
-/// Errors: over_limit for more blobs than a manifest has room for.
+/// `image_manifest` needs OCI's types; an index of Docker's names gzip and uncompressed layers by
+/// Docker's types, others by OCI's. Errors: over_limit for more blobs than a manifest has room for.
 Result<exporter::NamedDocument> make_container(const codec::Descriptor& config,
                                                const std::vector<codec::Descriptor>& blobs,
                                                const ContainerOptions& options);

@@ -19,8 +19,8 @@ namespace lazybuild::cache {
 
 inline constexpr std::string_view kExplanationsType =
     "application/vnd.lazybuild.cache.explanations.v1+json+zstd";
-inline constexpr std::size_t kExplanationsBytesMax = 64 << 20;  ///< in the blob
-inline constexpr std::size_t kExplanationsTextMax = 256 << 20;  ///< unpacked
+inline constexpr std::size_t kExplanationsBytesMax = 64 << 20;  ///< bytes of the blob
+inline constexpr std::size_t kExplanationsTextMax = 256 << 20;  ///< bytes, unpacked
 
 /// Equal steps give equal bytes, in whatever order they are.
 exporter::NamedDocument write_explanations(const std::vector<solve::StepRecord>& steps);

@@ -61,7 +61,7 @@ struct BuiltCache {
 };
 
 struct ExportedCache {
-    std::string name;         ///< "registry host/name:tag"
+    std::string name;         ///< as in messages: the reference, or the directory
     codec::Descriptor root;   ///< the manifest or index
     bool unchanged = false;   ///< it was there already, as it is
     bool failed = false;      ///< ignore_error: there is no cache, the last warning says why
@@ -82,9 +82,11 @@ struct ExportedCache {
     std::string summary(Mode mode) const;
 };
 
-/// `to` is not inline. Tells `progress` (a task of its own, warnings, the summary).
-/// Errors name the cache and what failed: those of layers, network and disk; with to.strict also
-/// bad_message when a record was dropped. With to.ignore_error only operation_canceled.
+/// `to` is not inline; all outlive the call. A directory that has no room, or a place that takes
+/// nothing, is an error and leaves what the name stood for before. Tells `progress` (a task of its
+/// own, warnings, the summary). Errors name the cache and what failed: those of layers, network and
+/// disk; with to.strict also bad_message when a record was dropped. With to.ignore_error only
+/// operation_canceled.
 Result<ExportedCache> export_cache(const CacheTo& to, const BuiltCache& built,
                                    layers::LayerStore& store, image::Session& session,
                                    solve::Progress& progress);

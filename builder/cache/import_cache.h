@@ -7,7 +7,8 @@
 // it and the cause, and then holds nothing. Keys of BuildKit's are not ours: of what it wrote
 // nothing can be used, and a warning says so.
 //
-// Threads: any but the reactor's, which runs from start() to the destructor.
+// Threads: any but the reactor's, which runs from start() until wait() has returned: a read that is
+// under way when the reactor ends would be waited for in vain (Session::give_up() cuts it short).
 #pragma once
 
 #include <memory>
@@ -31,7 +32,7 @@ class Imports : public solve::ImportedRecords {
     static std::unique_ptr<Imports> start(const std::vector<CacheFrom>& from,
                                           layers::LayerStore& store, image::Session& session,
                                           solve::Progress& progress);
-    /// Waits for what is being read.
+    /// After wait().
     ~Imports() override = default;
 
     /// Until all caches have been read, or cannot be.

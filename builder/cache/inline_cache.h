@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A cache inside the image that it is of (type=inline): its records are a member of the image's
 // config, its layers the image's own.
-// Threads: any.
+//
+// Source: BuildKit's moby.buildkit.cache.v0 (cache/remotecache/inline). Threads: any.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From steps to the records of a cache: one for each key, linked to those that its inputs have.
+// Threads: one at a time.
 #pragma once
 
 #include <map>

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Caches in registries: blobs beside a repository's images, named by a tag.
+// Caches in registries: blobs beside a repository's images, named by a tag. Threads: as backend.h.
+//
+// Source: OCI distribution-spec v1.1.
 #pragma once
 
 #include <memory>
@@ -8,7 +10,7 @@
 
 namespace lazybuild::cache {
 
-/// As open_target, for type=registry.
+/// As open_target, for type=registry. Asks the registry nothing yet.
 Result<std::unique_ptr<CacheTarget>> open_registry_target(const CacheTo& to,
                                                           layers::LayerStore& store,
                                                           image::Session& session);

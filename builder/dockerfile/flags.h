@@ -33,6 +33,7 @@ class Flags {
     static Result<Flags> parse(const std::vector<std::string>& words,
                                const std::vector<FlagRule>& rules);
 
+    /// What was not given is "", no list, nullopt.
     std::string text(std::string_view name) const;
     std::vector<std::string> list(std::string_view name) const;
     std::optional<bool> yes_or_no(std::string_view name) const;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What became of each step of a build and why, for people: --explain, `cache explain`, reports.
+// Threads: any.
 #pragma once
 
 #include <cstdint>

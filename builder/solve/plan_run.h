@@ -24,6 +24,7 @@ class PlanRun {
     PlanRun(const PlanRun&) = delete;
     PlanRun& operator=(const PlanRun&) = delete;
 
+    /// What each does, and its Errors: as Solver's.
     Result<std::vector<Solved>> solve(const std::vector<graph::StepId>& results,
                                       const io::CancelToken& cancel);
     Result<layers::Snapshot> open(graph::StepId step);

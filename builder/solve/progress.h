@@ -35,7 +35,7 @@ class Progress {
   public:
     virtual ~Progress() = default;
     virtual TaskId begin(std::string_view text) = 0;
-    /// Output of a RUN, as it comes.
+    /// Output of a RUN, as it comes: `stream` 1 is stdout, 2 is stderr.
     virtual void output(TaskId task, int stream, std::string_view bytes) = 0;
     /// "sha256:… 10MB / 20MB": `total` 0 when not known.
     virtual void advance(TaskId task, std::string_view what, std::uint64_t current,

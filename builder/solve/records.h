@@ -36,7 +36,7 @@ struct Record {
     /// "base image alpine:3 sha256:…", "base step RUN make", "source 0 context": what the lines of
     /// the definition with these first words stand for.
     std::vector<std::string> input_names;
-    std::int64_t created_at_s = 0;
+    std::int64_t created_at_s = 0;  ///< since 1970; 0: now, in add()
     std::int64_t used_at_s = 0;
 };
 
@@ -57,6 +57,7 @@ class Records {
                                                  std::size_t count_max) = 0;
     /// Without `files` and `input_names`; those used last come first.
     virtual Result<std::vector<Record>> all() = 0;
+    /// What is not there is fine.
     virtual Result<void> remove(const codec::Digest& key) = 0;
 };
 
