@@ -258,7 +258,9 @@ Result<void> Build::resolve(const std::vector<graph::ImageWanted>& missing) {
         log_.end(task, known ? solve::Outcome::done : solve::Outcome::failed,
                  known ? "" : known.error().message);
         if (!known) {
-            return fail(std::move(known).error());
+            Error error = std::move(known).error();
+            const bool named = error.message.find(entry.first.place) != std::string::npos;
+            return fail(named ? std::move(error) : std::move(error).context(entry.first.place));
         }
         entry.second = *std::move(known);
         return {};

@@ -41,4 +41,10 @@ build_or_fail -o "type=oci,tar=false,dest=$WORK/out" --build-arg BUST=2 --cache-
 expect_step CACHED 'RUN echo stable > /stable'
 expect_step CACHED 'RUN cat /etc/os-release > /release'
 expect_step DONE 'RUN cat /combined /release /etc/hostname > /all'
+
+# And without any cache: an error that names a base.
+fresh_runner
+! build_image -o type=cacheonly "$WORK/context" || fail "built without its bases"
+grep -qE "^lazybuild build: ($REGISTRY|$OTHER_REGISTRY)/[a-z]+:" "$WORK/build.log" ||
+    fail "no base is named: $(tail -n 1 "$WORK/build.log")"
 expect_nothing_left
