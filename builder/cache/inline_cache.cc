@@ -33,7 +33,8 @@ InlineCache inline_cache(const std::vector<solve::StepRecord>& records,
 
 std::string InlineCache::summary() const {
     return fmt::format("cache inline: {} records exported, {} metadata only{}, {} dropped", records,
-                       metadata_only, metadata_only > 0 ? " (mode=min)" : "", dropped.size());
+                       metadata_only, metadata_only > 0 ? " (not in the image)" : "",
+                       dropped.size());
 }
 
 }  // namespace lazybuild::cache

@@ -23,7 +23,7 @@ struct InlineCache {
     /// One sentence each: steps that are not in it, and why.
     std::vector<std::string> dropped;
 
-    /// "cache inline: 2 records exported, 3 metadata only (mode=min), 0 dropped".
+    /// "cache inline: 2 records exported, 3 metadata only (not in the image), 0 dropped".
     std::string summary() const;
 };
 
