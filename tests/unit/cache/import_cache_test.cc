@@ -228,6 +228,17 @@ TEST_F(ImportCacheTest, says_that_keys_of_buildkit_are_not_ours) {
         << progress_.log;
 }
 
+TEST_F(ImportCacheTest, believes_no_record_that_does_not_say_what_its_step_made) {
+    const std::string key = tool_.keys[0].key.text();
+    const std::string id = R"({"id":")" + tool_.layer.text() + R"("})";
+    for (const std::string& own : {std::string{"{}"}, id}) {
+        const std::string record = R"({"digest":")" + key + R"(","lazybuild":)" + own + "}";
+        import({hand_made(R"({"records":[)" + record + "]}")}, [&](Imports& imports) {
+            EXPECT_EQ(imports.find(tool_.keys[0].key).has_value(), own == id) << own;
+        });
+    }
+}
+
 TEST_F(ImportCacheTest, says_that_records_name_blobs_that_are_not_there) {
     CacheConfig config;
     config.ours = true;
