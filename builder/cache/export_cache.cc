@@ -91,6 +91,7 @@ class CacheExport {
     std::string config_text_;
     codec::Descriptor config_descriptor_;
     std::vector<exporter::NamedDocument> documents_;
+    bool refused_ = false;                  ///< strict, and something was dropped
     std::vector<codec::Descriptor> named_;  ///< by the manifest
 };
 
@@ -426,14 +427,16 @@ Result<void> CacheExport::write() {
     CHECK_OK(put_layers());
     CHECK_OK(make_config());
     count_layers();
-    CHECK_OK(put_documents());
-    CHECK_OK(commit());
-    if (exported_.dropped > 0 && to_.strict) {
+    // Before anything has the name: a poorer cache would take the place of a good one.
+    refused_ = exported_.dropped > 0 && to_.strict;
+    if (refused_) {
         return fail(corrupt(fmt::format(
             "{} of {} records had to be dropped, and strict=true: {}", exported_.dropped,
             exported_.records + exported_.metadata_only + exported_.dropped,
             exported_.warnings.front())));
     }
+    CHECK_OK(put_documents());
+    CHECK_OK(commit());
     return {};
 }
 
@@ -441,7 +444,7 @@ Result<ExportedCache> CacheExport::run() {
     Result<void> written = write();
     if (!written) {
         written = fail(std::move(written).error().context("cache " + exported_.name));
-        if (exported_.root.size_bytes == 0) {
+        if (exported_.root.size_bytes == 0 && !refused_) {
             exported_.warnings.clear();  // nobody has to know what a cache lacks that is not there
         }
     }

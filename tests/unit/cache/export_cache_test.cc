@@ -124,12 +124,15 @@ TEST_F(ExportCacheTest, a_layer_that_is_lost_drops_its_records_with_a_reason) {
 }
 
 TEST_F(ExportCacheTest, strict_makes_what_is_dropped_an_error) {
+    const auto good = export_to("type=local,mode=min,dest=" + local("cache"), built()).root.digest;
     lose(tool_);
     const auto exported =
         try_export("type=local,mode=max,strict=true,dest=" + local("cache"), built());
     ASSERT_FALSE(exported);
     EXPECT_TRUE(says(exported.error().message, "1 of 3 records had to be dropped"));
     EXPECT_TRUE(says(exported.error().message, "RUN make tool"));
+    EXPECT_TRUE(says(progress_.log, "\"RUN make tool\" is without its layers")) << progress_.log;
+    EXPECT_TRUE(says(directory_.read("cache/index.json"), good.text()));
 }
 
 TEST_F(ExportCacheTest, what_min_does_not_want_is_not_missed) {
