@@ -35,7 +35,7 @@ struct CheckReport {
     std::size_t records = 0;
     std::size_t here = 0;       ///< their layers are in the store, or in the cache
     std::size_t elsewhere = 0;  ///< some are in registries or directories that are known
-    std::size_t without = 0;    ///< they have no layer, or by the cache's mode were to have none
+    std::size_t without = 0;    ///< of a cache: by its mode, or who wrote it, they are to have none
     std::size_t lost = 0;       ///< some cannot be had
     std::size_t blobs = 0;      ///< that were asked for, or read
     std::uint64_t blob_bytes = 0;

@@ -174,11 +174,13 @@ Result<std::unique_ptr<LayerMaker>> OpenStore::make_layer() {
     return PlacedLayerMaker::create(std::move(place), layers_, session_.pool());
 }
 
-// A base's layer is not named by its tree.
+// A base's layer is not named by its tree. The empty one is always at hand.
 Result<bool> OpenStore::check_layer(const codec::Digest& id, CheckDepth depth) {
     TRY(const auto of_a_base, records_->unpacked(id));
-    return check_layer_files(layers_.path_of(id), of_a_base ? std::nullopt : std::optional{id},
-                             depth, session_.wait().cancel);
+    TRY(const bool here,
+        check_layer_files(layers_.path_of(id), of_a_base ? std::nullopt : std::optional{id}, depth,
+                          session_.wait().cancel));
+    return here || id == empty_layer_id();
 }
 
 Result<Snapshot> OpenStore::open_image(std::shared_ptr<image::ImageSource> source,

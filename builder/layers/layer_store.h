@@ -135,8 +135,9 @@ class LayerStore {
     virtual Result<void> import_layers(std::shared_ptr<image::ImageSource> source,
                                        const std::vector<ImportedLayer>& layers) = 0;
     virtual Result<std::unique_ptr<LayerMaker>> make_layer() = 0;
-    /// Whether a layer is here as a whole, for who does not want it: nothing is noted, removed or
-    /// fetched. Errors: bad_message, naming the file, for one that is damaged; operation_canceled.
+    /// Whether a layer is here as a whole, or would be made, for who does not want it: nothing is
+    /// noted, removed or fetched. Errors: bad_message, naming the file, for one that is damaged;
+    /// operation_canceled.
     virtual Result<bool> check_layer(const codec::Digest& id, CheckDepth depth) = 0;
 
     /// The layers of an image: lazy ones by their index, others unpacked in one pass each, all at

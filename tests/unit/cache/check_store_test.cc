@@ -111,6 +111,18 @@ TEST_F(CheckStoreTest, a_blob_in_the_store_will_do) {
     EXPECT_TRUE(says(report.findings.at(0).why, "it is corrupt")) << report.findings.at(0).why;
 }
 
+// Builds take what is here.
+TEST_F(CheckStoreTest, a_damaged_layer_is_not_made_good_by_a_blob) {
+    put("layout", blob("step", "layout"));
+    add("step");
+    EXPECT_EQ(check().elsewhere, 1U);
+    store_.damaged.insert(digest_of("step"));
+    const CheckReport report = check();
+    EXPECT_EQ(report.lost, 1U);
+    ASSERT_EQ(report.findings.size(), 1U);
+    EXPECT_EQ(report.findings[0].why, "damaged");
+}
+
 TEST_F(CheckStoreTest, a_record_needs_the_layers_below_it) {
     const std::vector<std::vector<codec::Digest>> bases = {
         {digest_of("base 1"), digest_of("base 2")}};

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,7 +50,7 @@ class FakeStore final : public layers::LayerStore {
     }
     Result<std::unique_ptr<layers::LayerMaker>> make_layer() override { return not_here(); }
     Result<bool> check_layer(const codec::Digest& id, layers::CheckDepth /*depth*/) override {
-        return known.contains(id);
+        return damaged.contains(id) ? Result<bool>{fail(corrupt("damaged"))} : known.contains(id);
     }
     Result<layers::Snapshot> open_image(std::shared_ptr<image::ImageSource> /*source*/,
                                         const image::ImageDocument& /*manifest*/,
@@ -100,6 +101,7 @@ class FakeStore final : public layers::LayerStore {
 
     std::atomic<int> kept = 0;
     std::map<codec::Digest, layers::LayerPointer> known;  ///< that find() finds
+    std::set<codec::Digest> damaged;                      ///< so check_layer() says
 
   private:
     static std::unexpected<Error> not_here() {
