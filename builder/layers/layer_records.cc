@@ -83,6 +83,9 @@ Result<LayerBlob> read_blob(const store::Statement& row) {
 Result<std::unique_ptr<LayerRecords>> LayerRecords::open(const std::string& root) {
     const std::string path = root + "/build.db";
     TRY(store::Database database, store::Database::open(path));
+    // What a power cut takes of these is found out again. An image needs them, and puts them on the
+    // disk with itself: its own commit, of the same file, is a durable one.
+    CHECK_OK(database.execute("PRAGMA synchronous=NORMAL"));
     if (auto made = make_tables(database); !made) {
         return fail(std::move(made).error().context(path));
     }

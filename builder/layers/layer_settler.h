@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -44,6 +45,7 @@ class LayerSettler {
     std::mutex mutex_;  // guards what follows
     std::condition_variable changed_;
     std::deque<std::string> waiting_;
+    std::set<std::string> queued_;  ///< the same
     bool closing_ = false;
     std::thread thread_;
 };

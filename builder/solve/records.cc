@@ -237,6 +237,8 @@ Result<void> DatabaseRecords::note_used() {
 Result<std::unique_ptr<Records>> Records::open(const std::string& root) {
     CHECK_OK(make_directories(root, 0700));
     TRY(store::Database database, store::Database::open(root + "/build.db"));
+    // A record that a power cut takes is a step that runs again; each step would wait for the disk.
+    CHECK_OK(database.execute("PRAGMA synchronous=NORMAL"));
     CHECK_OK(database.execute(kSchema));
     return std::make_unique<DatabaseRecords>(std::move(database));
 }

@@ -26,6 +26,28 @@ TEST_F(LayerSettlerTest, makes_layers_durable_before_the_store_is_closed) {
     EXPECT_NE(find(id), nullptr);
 }
 
+TEST_F(LayerSettlerTest, makes_many_layers_durable_though_one_of_them_goes) {
+    std::vector<codec::Digest> ids;
+    for (int i = 0; i < 150; ++i) {
+        ids.push_back(Making{*store_}.file("f", std::to_string(i)).finish()->id());
+    }
+    store_.reset();
+    for (const codec::Digest& id : ids) {
+        ASSERT_OK(LayerSettler::mark(place_of(id)));
+    }
+    ASSERT_TRUE(remove_tree(place_of(ids[7])));
+    {
+        LayerSettler settler;
+        for (const codec::Digest& id : ids) {
+            settler.add(place_of(id));
+            settler.add(place_of(id));
+        }
+    }
+    for (const codec::Digest& id : ids) {
+        EXPECT_EQ(LayerSettler::state_of(place_of(id)), State::durable);
+    }
+}
+
 TEST_F(LayerSettlerTest, takes_what_a_killed_build_of_this_boot_has_left) {
     const codec::Digest id = make()->id();
     store_.reset();
