@@ -37,6 +37,37 @@ Result<std::vector<codec::Descriptor>> read_blobs(const JsonPlace& list, CacheFo
     return blobs;
 }
 
+std::string_view container_type(const ContainerOptions& options) {
+    if (options.image_manifest) {
+        return codec::media_type::kOciManifest;
+    }
+    return options.oci_media_types ? codec::media_type::kOciIndex : codec::media_type::kDockerList;
+}
+
+std::string container_text(const codec::Descriptor& config,
+                           const std::vector<codec::Descriptor>& blobs,
+                           const ContainerOptions& options) {
+    Json json = Json::object();
+    json["schemaVersion"] = 2;
+    json["mediaType"] = container_type(options);
+    Json list = Json::array();
+    for (codec::Descriptor blob : blobs) {
+        blob.original.clear();  // which may have the same members in another order
+        if (!options.oci_media_types) {
+            blob.media_type = codec::docker_equivalent(blob.media_type);
+        }
+        list.push_back(blob.json());
+    }
+    if (options.image_manifest) {
+        json["config"] = config.json();
+        json["layers"] = std::move(list);
+    } else {
+        list.push_back(config.json());
+        json["manifests"] = std::move(list);
+    }
+    return codec::json_text(json);
+}
+
 class ImageCacheSource final : public CacheSource {
   public:
     ImageCacheSource(std::shared_ptr<image::ImageSource> source,
@@ -113,31 +144,15 @@ Result<void> ImageCacheSource::add_images(const registry::Document& document, Ca
 Result<exporter::NamedDocument> make_container(const codec::Descriptor& config,
                                                const std::vector<codec::Descriptor>& blobs,
                                                const ContainerOptions& options) {
-    using codec::media_type::kDockerList;
-    using codec::media_type::kOciIndex;
-    using codec::media_type::kOciManifest;
-    Json json = Json::object();
-    json["schemaVersion"] = 2;
-    Json list = Json::array();
-    for (codec::Descriptor blob : blobs) {
-        blob.original.clear();  // which may have the same members in another order
-        if (!options.oci_media_types) {
-            blob.media_type = codec::docker_equivalent(blob.media_type);
+    std::string text = container_text(config, blobs, options);
+    if (text.size() > registry::kManifestBytesMax) {
+        // What they say is in the config, too; thrice as many blobs have room without it.
+        std::vector<codec::Descriptor> bare = blobs;
+        for (codec::Descriptor& blob : bare) {
+            blob.annotations.clear();
         }
-        list.push_back(blob.json());
+        text = container_text(config, bare, options);
     }
-    std::string_view type = kOciManifest;
-    if (options.image_manifest) {
-        json["mediaType"] = kOciManifest;
-        json["config"] = config.json();
-        json["layers"] = std::move(list);
-    } else {
-        type = options.oci_media_types ? kOciIndex : kDockerList;
-        json["mediaType"] = type;
-        list.push_back(config.json());
-        json["manifests"] = std::move(list);
-    }
-    const std::string text = codec::json_text(json);
     if (text.size() > registry::kManifestBytesMax) {
         return fail(over_limit(fmt::format(
             "{} blobs: their manifest has {} bytes, and registries take {}; mode=min has fewer",
@@ -145,7 +160,7 @@ Result<exporter::NamedDocument> make_container(const codec::Descriptor& config,
     }
     exporter::NamedDocument document;
     document.bytes.assign(as_bytes(text).begin(), as_bytes(text).end());
-    document.descriptor = image::describe(type, as_bytes(text));
+    document.descriptor = image::describe(container_type(options), as_bytes(text));
     return document;
 }
 

@@ -27,7 +27,8 @@ struct ContainerOptions {
 };
 
 /// `image_manifest` needs OCI's types; an index of Docker's names gzip and uncompressed layers by
-/// Docker's types, others by OCI's. Errors: over_limit for more blobs than a manifest has room for.
+/// Docker's types, others by OCI's. Without annotations when there is no room for them. Errors:
+/// over_limit for more blobs than a manifest has room for.
 Result<exporter::NamedDocument> make_container(const codec::Descriptor& config,
                                                const std::vector<codec::Descriptor>& blobs,
                                                const ContainerOptions& options);
