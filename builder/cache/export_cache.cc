@@ -69,7 +69,8 @@ class CacheExport {
     Result<void> put_documents();
     Result<void> commit();
     Result<void> check();
-    void count_layers();
+    Result<void> count_layers();
+    Result<std::string> registry_of(const codec::Digest& blob);
 
     const CacheTo& to_;
     const BuiltCache& built_;
@@ -342,8 +343,15 @@ void CacheExport::list_steps() {
     }
 }
 
+Result<std::string> CacheExport::registry_of(const codec::Digest& blob) {
+    TRY(const std::vector<store::Origin> origins, store_.origins(blob));
+    const auto place =
+        std::ranges::find(origins, store::Origin::Kind::registry, &store::Origin::kind);
+    return place == origins.end() ? std::string{"its registry"} : place->host;
+}
+
 // The blobs that the manifest names, and how layers came to be there.
-void CacheExport::count_layers() {
+Result<void> CacheExport::count_layers() {
     std::set<codec::Digest> named;
     for (const CacheLayer& used : config_.layers) {
         named.insert(used.blob.digest);
@@ -364,7 +372,11 @@ void CacheExport::count_layers() {
                 ++exported_.uploaded;
                 exported_.uploaded_bytes += blob.size_bytes;
                 break;
-            case BlobWay::elsewhere: ++exported_.elsewhere; continue;
+            case BlobWay::elsewhere: {
+                TRY(const std::string registry, registry_of(blob.digest));
+                ++exported_.elsewhere[registry];
+                continue;
+            }
         }
         codec::Descriptor written = blob;
         written.annotations["containerd.io/uncompressed"] = placed.layer->diff_id.text();
@@ -376,6 +388,7 @@ void CacheExport::count_layers() {
     for (auto& [digest, blob] : sorted) {
         named_.push_back(std::move(blob));
     }
+    return {};
 }
 
 Result<void> CacheExport::put_documents() {
@@ -426,7 +439,7 @@ Result<void> CacheExport::write() {
     choose_layers();
     CHECK_OK(put_layers());
     CHECK_OK(make_config());
-    count_layers();
+    CHECK_OK(count_layers());
     // Before anything has the name: a poorer cache would take the place of a good one.
     refused_ = exported_.dropped > 0 && to_.strict;
     if (refused_) {
@@ -482,8 +495,11 @@ std::string ExportedCache::summary(Mode mode) const {
     if (mounts > 0) {
         text += fmt::format(", {} cache mount{}", mounts, mounts == 1 ? "" : "s");
     }
-    if (elsewhere > 0) {
-        text += fmt::format(", {} of bases left in their registries", elsewhere);
+    for (const auto& [registry, count] : elsewhere) {
+        const bool first = registry == elsewhere.begin()->first;
+        const std::string_view base_layers = count == 1 ? "base layer stays" : "base layers stay";
+        text += first ? fmt::format("; {} {} in {}", count, base_layers, registry)
+                      : fmt::format(", {} in {}", count, registry);
     }
     if (unchanged) {
         text += "; unchanged";

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -73,8 +74,8 @@ struct ExportedCache {
     std::size_t uploaded = 0;  ///< blobs of layers
     std::uint64_t uploaded_bytes = 0;
     std::size_t mounted = 0;
-    /// Layers of bases that stay where they are: the cache says where.
-    std::size_t elsewhere = 0;
+    /// Layers of bases that stay where they are, by registry: the cache says where.
+    std::map<std::string, std::size_t> elsewhere;
     /// One sentence each: what was dropped and why; with ignore_error, what went wrong.
     std::vector<std::string> warnings;
 

@@ -222,9 +222,17 @@ TEST_F(ExportCacheTest, bases_of_another_registry_stay_there) {
         .kind = store::Origin::Kind::registry, .host = "gone.example", .path = "library/base"};
     const ExportedCache exported =
         export_to("type=registry,mode=max,ref=" + registry->host() + "/app:cache", built());
-    EXPECT_EQ(exported.elsewhere, 1U);
+    EXPECT_EQ(exported.elsewhere.at("gone.example"), 1U);
     EXPECT_EQ(exported.records, 3U);
-    EXPECT_TRUE(says(exported.summary(Mode::max), "1 of bases left in their registries"));
+    EXPECT_TRUE(says(exported.summary(Mode::max), "; 1 base layer stays in gone.example"));
+}
+
+TEST(ExportedCache, names_the_registries_in_which_layers_of_bases_stay) {
+    ExportedCache exported;
+    EXPECT_FALSE(says(exported.summary(Mode::max), "stay"));
+    exported.elsewhere = {{"docker.io", 2}, {"quay.io", 1}};
+    EXPECT_TRUE(
+        says(exported.summary(Mode::max), "; 2 base layers stay in docker.io, 1 in quay.io"));
 }
 
 TEST_F(ExportCacheTest, an_index_holds_a_cache_as_well) {
