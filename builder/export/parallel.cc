@@ -11,7 +11,8 @@
 namespace lazybuild::exporter {
 
 std::size_t parallel_threads(const image::Session& session) {
-    constexpr std::size_t kThreadsMin = 4;
+    // Most of what they do is to wait for a registry, which takes that many requests at once.
+    constexpr std::size_t kThreadsMin = 8;
     return std::max(session.jobs(), kThreadsMin);
 }
 

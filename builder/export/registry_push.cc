@@ -20,7 +20,8 @@ namespace {
 io::Task<Result<void>> push_file(registry::Client& client, registry::Repository repository,
                                  codec::Digest blob, int file, io::Wait wait) {
     const FdAccess access = co_await io::or_return(FdAccess::open(file));
-    co_return co_await client.push_blob(repository, blob, access, std::move(wait));
+    co_return co_await client.push_blob(repository, blob, access, std::move(wait),
+                                        registry::Asked::has_not);
 }
 
 // Through a file: what is not in a registry cannot be streamed into one.
@@ -57,6 +58,10 @@ registry::Client& insecure_client(image::Session& session, const registry::Repos
     };
     options.plain_http = options.plain_http || (!answers(false) && answers(true));
     return session.add_client(std::move(options));
+}
+
+void trust_repository(image::Session& session, const registry::Repository& repository) {
+    session.client().hand_over(repository, insecure_client(session, repository));
 }
 
 Result<bool> RegistryPush::has(const codec::Descriptor& blob) {
@@ -97,7 +102,8 @@ Result<void> RegistryPush::send(const codec::Descriptor& blob,
             registry::Repository from{.host = origin.host, .name = origin.path};
             registry::Client& reader = from.host == repository_.host ? client_ : session_.client();
             sent = session_.wait_for(client_.copy_blob(repository_, blob.digest, blob.size_bytes,
-                                                       reader, std::move(from), session_.wait()));
+                                                       reader, std::move(from), session_.wait(),
+                                                       registry::Asked::has_not));
         } else {
             auto source = image::origin_source(origin, session_);
             sent = source ? session_.wait_for(

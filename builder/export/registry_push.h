@@ -25,6 +25,10 @@ namespace lazybuild::exporter {
 /// Lives as long as the session. Not on the reactor's thread.
 registry::Client& insecure_client(image::Session& session, const registry::Repository& repository);
 
+/// From now on the session's client reaches `repository` in that way, for whatever is read or
+/// written there. Not on the reactor's thread.
+void trust_repository(image::Session& session, const registry::Repository& repository);
+
 /// How a blob came to be in the repository.
 enum class PushWay : std::uint8_t { present, mounted, sent };
 
@@ -58,6 +62,7 @@ class RegistryPush {
                                         const std::vector<store::Origin>& origins);
     Result<void> remember(const codec::Descriptor& blob, const std::vector<store::Origin>& origins);
     Result<bool> mount(const codec::Descriptor& blob, const std::vector<store::Origin>& origins);
+    /// What take() has not found.
     Result<void> send(const codec::Descriptor& blob, const std::vector<store::Origin>& origins);
 
     layers::LayerStore& store_;

@@ -133,7 +133,8 @@ io::Task<Result<BlobOutcome>> RegistryTarget::copy_blob(ImageSource& source, cod
     }
     if (origin != nullptr) {
         co_await io::or_return(co_await client_.copy_blob(reference_.repository, blob.digest,
-                                                          blob.size_bytes, client_, *origin, wait));
+                                                          blob.size_bytes, client_, *origin, wait,
+                                                          registry::Asked::has_not));
         co_return BlobOutcome::copied;
     }
     std::optional<Fd> file = co_await io::or_return(source.local_blob(blob));
@@ -153,8 +154,8 @@ io::Task<Result<void>> RegistryTarget::push_file(ImageSource& source, codec::Des
         Result<void> write(ByteView /*bytes*/) override { return {}; }
     };
     const FdAccess access = co_await io::or_return(FdAccess::open(file.get()));
-    const Result<void> pushed =
-        co_await client_.push_blob(reference_.repository, blob.digest, access, wait);
+    const Result<void> pushed = co_await client_.push_blob(reference_.repository, blob.digest,
+                                                           access, wait, registry::Asked::has_not);
     if (pushed) {
         co_return pushed;
     }

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <mutex>
 #include <string_view>
 #include <utility>
 
@@ -68,12 +70,26 @@ class Client::Implementation {
     Requester requester;
     BlobReader reader;
     Uploader uploader;
+    std::mutex mutex;  // guards others
+    std::map<Repository, Client*> others;
 };
 
 Client::Client(io::Reactor& reactor, io::Pool& pool, ClientOptions options)
     : implementation_(std::make_unique<Implementation>(reactor, pool, std::move(options))) {}
 
 Client::~Client() = default;
+
+void Client::hand_over(const Repository& repository, Client& other) {
+    const std::lock_guard lock(implementation_->mutex);
+    implementation_->others.try_emplace(repository, &other);
+}
+
+Client::Implementation& Client::of(const Repository& repository) {
+    const std::lock_guard lock(implementation_->mutex);
+    const auto other = implementation_->others.find(repository);
+    return other == implementation_->others.end() ? *implementation_
+                                                  : *other->second->implementation_;
+}
 
 io::Task<Result<Response>> Client::Implementation::ask_manifest(std::string method,
                                                                 Repository repository,
@@ -112,7 +128,7 @@ io::Task<Result<Document>> Client::Implementation::get_manifest_once(Repository 
 io::Task<Result<Document>> Client::get_manifest(Repository repository, std::string tag_or_digest,
                                                 io::Wait wait) {
     co_await io::or_return(check_manifest_name(tag_or_digest));
-    Implementation& self = *implementation_;
+    Implementation& self = of(repository);
     Retries retries = self.requester.retries();
     const std::function<io::Task<Result<Document>>()> attempt = [&] {
         return self.get_manifest_once(repository, tag_or_digest, retries, wait);
@@ -147,7 +163,7 @@ io::Task<Result<std::optional<codec::Digest>>> Client::manifest_digest(Repositor
                                                                        std::string tag_or_digest,
                                                                        io::Wait wait) {
     co_await io::or_return(check_manifest_name(tag_or_digest));
-    Implementation& self = *implementation_;
+    Implementation& self = of(repository);
     Retries retries = self.requester.retries();
     const std::function<io::Task<Result<std::optional<codec::Digest>>>()> attempt = [&] {
         return self.digest_once(repository, tag_or_digest, retries, wait);
@@ -186,7 +202,7 @@ io::Task<Result<void>> Client::put_manifest(Repository repository, std::string t
         co_return fail(over_limit(fmt::format("manifest {}: larger than {} bytes",
                                               repository.text(), kManifestBytesMax)));
     }
-    Implementation& self = *implementation_;
+    Implementation& self = of(repository);
     Request request{.method = "PUT", .body = std::string(as_text(bytes))};
     request.fields = {{"Content-Type", std::move(its_media_type)}};
     Retries retries = self.requester.retries();
@@ -199,42 +215,47 @@ io::Task<Result<void>> Client::put_manifest(Repository repository, std::string t
 io::Task<Result<Bytes>> Client::get_range(Repository repository, codec::Digest blob,
                                           std::uint64_t offset_bytes, std::uint64_t size_bytes,
                                           io::Wait wait) {
-    return implementation_->reader.get_range(std::move(repository), blob, offset_bytes, size_bytes,
-                                             std::move(wait));
+    Implementation& self = of(repository);
+    return self.reader.get_range(std::move(repository), blob, offset_bytes, size_bytes,
+                                 std::move(wait));
 }
 
 io::Task<Result<std::unique_ptr<BlobStream>>> Client::open_blob(Repository repository,
                                                                 codec::Digest blob,
                                                                 std::uint64_t offset_bytes,
                                                                 io::Wait wait) {
-    return implementation_->reader.open(std::move(repository), blob, offset_bytes, std::move(wait));
+    Implementation& self = of(repository);
+    return self.reader.open(std::move(repository), blob, offset_bytes, std::move(wait));
 }
 
 io::Task<Result<std::optional<std::uint64_t>>> Client::blob_size(Repository repository,
                                                                  codec::Digest blob,
                                                                  io::Wait wait) {
-    return implementation_->reader.size(Access::pull(std::move(repository)), blob, std::move(wait));
+    Implementation& self = of(repository);
+    return self.reader.size(Access::pull(std::move(repository)), blob, std::move(wait));
 }
 
 io::Task<Result<bool>> Client::mount_blob(Repository target, codec::Digest blob,
                                           std::string from_name, io::Wait wait) {
-    return implementation_->uploader.mount(std::move(target), blob, std::move(from_name),
-                                           std::move(wait));
+    Implementation& self = of(target);
+    return self.uploader.mount(std::move(target), blob, std::move(from_name), std::move(wait));
 }
 
 io::Task<Result<void>> Client::push_blob(Repository repository, codec::Digest blob,
-                                         const RandomAccess& content, io::Wait wait) {
-    return implementation_->uploader.push(std::move(repository), blob, content, std::move(wait));
+                                         const RandomAccess& content, io::Wait wait, Asked asked) {
+    Implementation& self = of(repository);
+    return self.uploader.push(std::move(repository), blob, content, asked, std::move(wait));
 }
 
 io::Task<Result<void>> Client::copy_blob(Repository target, codec::Digest blob,
                                          std::uint64_t size_bytes, Client& origin,
-                                         Repository origin_repository, io::Wait wait) {
+                                         Repository origin_repository, io::Wait wait, Asked asked) {
     Uploader::Opener open = [&origin, repository = std::move(origin_repository), blob, wait] {
         return origin.open_blob(repository, blob, 0, wait);
     };
-    return implementation_->uploader.copy(std::move(target), blob, size_bytes, std::move(open),
-                                          std::move(wait));
+    Implementation& self = of(target);
+    return self.uploader.copy(std::move(target), blob, size_bytes, std::move(open), asked,
+                              std::move(wait));
 }
 
 }  // namespace lazybuild::registry

@@ -53,12 +53,20 @@ struct Document {
     Bytes bytes;
 };
 
+/// Whether somebody has asked just now if the repository has the blob.
+enum class Asked : std::uint8_t { no, has_not };
+
 class Client {
   public:
     Client(io::Reactor& reactor, io::Pool& pool, ClientOptions options = {});
     ~Client();
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
+
+    /// From now on `other`, which outlives this, is asked for all that is asked of `repository`
+    /// here: a repository that has to be spoken to in another way than the rest. The first one for
+    /// a repository stays. Thread: any.
+    void hand_over(const Repository& repository, Client& other);
 
     /// GET of a manifest or index. Asked for by digest, or answered with a
     /// Docker-Content-Digest, the bytes are verified. At most kManifestBytesMax.
@@ -92,16 +100,19 @@ class Client {
     io::Task<Result<bool>> mount_blob(Repository target, codec::Digest blob, std::string from_name,
                                       io::Wait wait);
 
-    /// Pushes a blob unless the repository has it. `content` outlives the task; it is read on the
-    /// pool's threads. The registry verifies the digest.
+    /// Pushes a blob unless the repository has it, which is not asked again when somebody just has.
+    /// `content` outlives the task; it is read on the pool's threads. The registry verifies the
+    /// digest.
     io::Task<Result<void>> push_blob(Repository repository, codec::Digest blob,
-                                     const RandomAccess& content, io::Wait wait);
+                                     const RandomAccess& content, io::Wait wait,
+                                     Asked asked = Asked::no);
 
     /// The same for a blob of `size_bytes` that is in `origin_repository` of `origin`: streamed
     /// from there, never stored. `origin` may be this Client, and outlives the task.
     io::Task<Result<void>> copy_blob(Repository target, codec::Digest blob,
                                      std::uint64_t size_bytes, Client& origin,
-                                     Repository origin_repository, io::Wait wait);
+                                     Repository origin_repository, io::Wait wait,
+                                     Asked asked = Asked::no);
 
     /// PUT of a manifest or index under a tag or its digest. A registry that answers with another
     /// digest than the bytes have is an Error (bad_message).
@@ -110,6 +121,8 @@ class Client {
 
   private:
     class Implementation;
+    Implementation& of(const Repository& repository);
+
     std::unique_ptr<Implementation> implementation_;
 };
 

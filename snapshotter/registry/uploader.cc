@@ -124,18 +124,19 @@ io::Task<void> Uploader::cancel_session(Repository repository, Url session, io::
 }
 
 io::Task<Result<void>> Uploader::push(Repository repository, codec::Digest blob,
-                                      const RandomAccess& content, io::Wait wait) {
+                                      const RandomAccess& content, Asked asked, io::Wait wait) {
     Retries retries = requester_.retries();
+    // An attempt that failed may have sent it.
     const std::function<io::Task<Result<void>>()> attempt = [&] {
-        return push_once(repository, blob, content, retries, wait);
+        return push_once(repository, blob, content, std::exchange(asked, Asked::no), retries, wait);
     };
     co_return co_await requester_.repeat(attempt, retries, wait);
 }
 
 io::Task<Result<void>> Uploader::push_once(Repository repository, codec::Digest blob,
-                                           const RandomAccess& content, Retries& retries,
-                                           io::Wait wait) {
-    const bool present = co_await io::or_return(co_await is_there(repository, blob, wait));
+                                           const RandomAccess& content, Asked asked,
+                                           Retries& retries, io::Wait wait) {
+    const bool present = co_await io::or_return(co_await is_there(repository, blob, asked, wait));
     if (present) {
         co_return Result<void>{};
     }
@@ -145,18 +146,20 @@ io::Task<Result<void>> Uploader::push_once(Repository repository, codec::Digest 
 }
 
 io::Task<Result<void>> Uploader::copy(Repository target, codec::Digest blob,
-                                      std::uint64_t size_bytes, Opener open, io::Wait wait) {
+                                      std::uint64_t size_bytes, Opener open, Asked asked,
+                                      io::Wait wait) {
     Retries retries = requester_.retries();
     const std::function<io::Task<Result<void>>()> attempt = [&] {
-        return copy_once(target, blob, size_bytes, open, retries, wait);
+        return copy_once(target, blob, size_bytes, open, std::exchange(asked, Asked::no), retries,
+                         wait);
     };
     co_return co_await requester_.repeat(attempt, retries, wait);
 }
 
 io::Task<Result<void>> Uploader::copy_once(Repository target, codec::Digest blob,
                                            std::uint64_t size_bytes, const Opener& open,
-                                           Retries& retries, io::Wait wait) {
-    const bool present = co_await io::or_return(co_await is_there(target, blob, wait));
+                                           Asked asked, Retries& retries, io::Wait wait) {
+    const bool present = co_await io::or_return(co_await is_there(target, blob, asked, wait));
     if (present) {
         co_return Result<void>{};
     }
@@ -168,8 +171,11 @@ io::Task<Result<void>> Uploader::copy_once(Repository target, codec::Digest blob
     co_return co_await put(std::move(target), blob, std::move(session), source, retries, wait);
 }
 
-io::Task<Result<bool>> Uploader::is_there(Repository repository, codec::Digest blob,
+io::Task<Result<bool>> Uploader::is_there(Repository repository, codec::Digest blob, Asked asked,
                                           io::Wait wait) {
+    if (asked == Asked::has_not) {
+        co_return false;
+    }
     const Result<std::optional<std::uint64_t>> size =
         co_await reader_.size(Access::push(repository), blob, wait);
     if (!size) {

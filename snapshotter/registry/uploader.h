@@ -16,6 +16,7 @@
 #include "snapshotter/io/wait.h"
 #include "snapshotter/registry/blob_reader.h"
 #include "snapshotter/registry/blob_stream.h"
+#include "snapshotter/registry/client.h"
 #include "snapshotter/registry/reference.h"
 #include "snapshotter/registry/requester.h"
 
@@ -30,23 +31,25 @@ class Uploader {
     io::Task<Result<bool>> mount(Repository target, codec::Digest blob, std::string from_name,
                                  io::Wait wait);
     io::Task<Result<void>> push(Repository repository, codec::Digest blob,
-                                const RandomAccess& content, io::Wait wait);
+                                const RandomAccess& content, Asked asked, io::Wait wait);
 
     /// Opens the blob at its origin, from the beginning.
     using Opener = std::function<io::Task<Result<std::unique_ptr<BlobStream>>>()>;
     /// Streams the blob from where `open` finds it; again from the beginning when an upload fails.
     io::Task<Result<void>> copy(Repository target, codec::Digest blob, std::uint64_t size_bytes,
-                                Opener open, io::Wait wait);
+                                Opener open, Asked asked, io::Wait wait);
 
   private:
     io::Task<Result<bool>> mount_once(Repository target, codec::Digest blob, std::string from_name,
                                       Retries& retries, io::Wait wait);
     io::Task<Result<void>> push_once(Repository repository, codec::Digest blob,
-                                     const RandomAccess& content, Retries& retries, io::Wait wait);
-    io::Task<Result<void>> copy_once(Repository target, codec::Digest blob,
-                                     std::uint64_t size_bytes, const Opener& open, Retries& retries,
+                                     const RandomAccess& content, Asked asked, Retries& retries,
                                      io::Wait wait);
-    io::Task<Result<bool>> is_there(Repository repository, codec::Digest blob, io::Wait wait);
+    io::Task<Result<void>> copy_once(Repository target, codec::Digest blob,
+                                     std::uint64_t size_bytes, const Opener& open, Asked asked,
+                                     Retries& retries, io::Wait wait);
+    io::Task<Result<bool>> is_there(Repository repository, codec::Digest blob, Asked asked,
+                                    io::Wait wait);
     io::Task<Result<Url>> begin_session(Repository repository, Retries& retries, io::Wait wait);
     io::Task<Result<void>> put(Repository repository, codec::Digest blob, Url session,
                                BodySource& source, Retries& retries, io::Wait wait);

@@ -65,6 +65,26 @@ TEST_F(Uploads, are_one_session_and_one_put) {
     EXPECT_EQ(requests[2].body, as_text(content_));
 }
 
+TEST_F(Uploads, do_not_ask_again_for_what_is_known_not_to_be_there_unless_they_fail) {
+    std::atomic<int> puts = 0;
+    FakeServer server([&puts](const FakeRequest& request) {
+        if (request.method == "HEAD") {
+            return kNotFoundHead;
+        }
+        if (request.method == "POST") {
+            return reply(202, "", "Location: up/1?state=x\r\n");
+        }
+        return reply(++puts % 2 == 0 ? 201 : 500);
+    });
+    const MemoryAccess access(content_);
+    const auto pushed =
+        run(client().push_blob({server.host(), "a"}, digest_, access, soon(), Asked::has_not));
+    ASSERT_TRUE(pushed) << message_of(pushed);
+    EXPECT_EQ(server.requests().front().method, "POST");
+    EXPECT_EQ(count(server, "HEAD"), 1U);
+    EXPECT_EQ(count(server, "PUT"), 2U);
+}
+
 TEST_F(Uploads, begin_again_when_the_put_fails) {
     std::atomic<int> puts = 0;
     std::atomic<int> sessions = 0;
