@@ -6,6 +6,7 @@
 #include "builder/cache/container.h"
 #include "builder/cache/local_backend.h"
 #include "builder/cache/registry_backend.h"
+#include "builder/export/registry_push.h"
 #include "builder/image/registry_image.h"
 #include "snapshotter/registry/reference.h"
 
@@ -26,6 +27,9 @@ Result<std::unique_ptr<CacheSource>> open_source(const CacheFrom& from, image::S
         return open_local_source(from, session);
     }
     TRY(registry::Reference reference, registry::Reference::parse(from.reference));
+    if (from.insecure) {
+        exporter::trust_repository(session, reference.repository);
+    }
     return image_cache_source(image::registry_source(std::move(reference), session), {}, session);
 }
 

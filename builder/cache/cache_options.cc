@@ -187,18 +187,6 @@ Setter tag(std::string& to) {
     };
 }
 
-// Registries are spoken to as the command line says, all of them.
-Result<void> refuse_insecure(const std::string& value) {
-    bool insecure = false;
-    CHECK_OK(flag(insecure)(value));
-    if (!insecure) {
-        return {};
-    }
-    return fail(Error{.code = std::errc::not_supported,
-                      .message = "not for one cache alone; loopback registries are plain HTTP "
-                                 "anyway, for others say --plain-http or --tls-verify=false"});
-}
-
 Setters setters_of(CacheTo& to, bool& compression_given) {
     Setters all;
     all["ignore-error"] = flag(to.ignore_error);
@@ -218,7 +206,7 @@ Setters setters_of(CacheTo& to, bool& compression_given) {
     all["image-manifest"] = flag(to.image_manifest);
     if (to.backend == Backend::registry) {
         all["ref"] = reference(to.reference);
-        all["registry.insecure"] = refuse_insecure;
+        all["registry.insecure"] = flag(to.insecure);
     } else {
         all["dest"] = text(to.directory);
         all["tag"] = tag(to.tag);
@@ -277,7 +265,7 @@ Result<CacheFrom> parse_from(const std::string& text) {
     }
     if (from.backend == Backend::registry) {
         all["ref"] = reference(from.reference);
-        all["registry.insecure"] = refuse_insecure;
+        all["registry.insecure"] = flag(from.insecure);
     } else {
         all["src"] = lazybuild::cache::text(from.directory);
         all["tag"] = tag(from.tag);

@@ -28,6 +28,7 @@ enum class Mode : std::uint8_t {
 struct CacheTo {
     Backend backend = Backend::registry;
     std::string reference;       ///< registry: with host and tag
+    bool insecure = false;       ///< registry: plain HTTP or any certificate will do
     std::string directory;       ///< local
     std::string tag = "latest";  ///< local: its name in index.json
     bool reset = false;          ///< local: nothing but this cache stays in the directory
@@ -55,6 +56,7 @@ struct CacheTo {
 struct CacheFrom {
     Backend backend = Backend::registry;
     std::string reference;                ///< registry
+    bool insecure = false;                ///< registry: as of CacheTo
     std::string directory;                ///< local
     std::string tag = "latest";           ///< local, unless `digest` says which
     std::optional<codec::Digest> digest;  ///< local: of the manifest or index

@@ -104,6 +104,9 @@ Result<std::unique_ptr<CacheTarget>> open_registry_target(const CacheTo& to,
                                                           layers::LayerStore& store,
                                                           image::Session& session) {
     TRY(registry::Reference reference, registry::Reference::parse(to.reference));
+    if (to.insecure) {
+        exporter::trust_repository(session, reference.repository);
+    }
     return std::make_unique<RegistryCacheTarget>(to, std::move(reference), store, session);
 }
 

@@ -47,6 +47,8 @@ TEST(CacheTo, reads_all_common_attributes) {
     EXPECT_EQ(parsed.level(), 9);
     EXPECT_TRUE(parsed.force_compression && parsed.ignore_error && parsed.strict && parsed.mounts);
     EXPECT_FALSE(parsed.image_manifest);
+    EXPECT_FALSE(parsed.insecure);
+    EXPECT_TRUE(to("type=registry,ref=app,registry.insecure=true").insecure);
 }
 
 TEST(CacheTo, local_has_a_directory_and_a_tag) {
@@ -108,6 +110,7 @@ TEST(CacheFrom, reads_where_to_look) {
     EXPECT_EQ(local->directory, "dir");
     EXPECT_TRUE(local->digest);
     EXPECT_EQ(local->tag, "latest");
+    EXPECT_TRUE(CacheFrom::parse("type=registry,ref=app,registry.insecure=1")->insecure);
 }
 
 TEST(CacheFrom, says_how_inline_caches_are_read) {

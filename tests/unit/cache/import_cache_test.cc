@@ -167,6 +167,22 @@ TEST_F(ImportCacheTest, reads_a_manifest_and_an_index_and_no_layer) {
     EXPECT_EQ(requests, 2U) << log;
 }
 
+TEST_F(ImportCacheTest, goes_over_plain_http_where_it_is_told_to) {
+    LAZYBUILD_START_REGISTRY(registry);
+    // No loopback name, but the same server.
+    const std::string host = "0.0.0.0" + registry->host().substr(registry->host().rfind(':'));
+    const std::string ref = "type=registry,ref=" + host + "/app:cache";
+    export_to(ref + ",mode=max,registry.insecure=true", built());
+    // Of the repository alone: another one of the same registry is not trusted.
+    export_to("type=registry,ref=" + registry->host() + "/other:cache,mode=max", built());
+    import({"type=registry,ref=" + host + "/other:cache"}, [&](Imports& imports) {
+        EXPECT_FALSE(imports.find(last_.keys[0].key));
+        EXPECT_TRUE(says(progress_.log, "failed to configure registry cache importer"));
+    });
+    import({ref + ",registry.insecure=true"},
+           [&](Imports& imports) { EXPECT_TRUE(imports.find(last_.keys[0].key)); });
+}
+
 TEST_F(ImportCacheTest, a_blob_that_a_cache_has_lost_is_written_from_the_layer) {
     const std::string where = cache();
     import({where}, [&](Imports& imports) {
