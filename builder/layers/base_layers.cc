@@ -254,7 +254,8 @@ io::Task<Result<LayerPointer>> BaseLayers::unpack(WantedPointer wanted) {
                                 .blob_size_bytes = wanted->descriptor.size_bytes,
                                 .diff_id = wanted->diff_id};
     auto unpacked = co_await layer::unpack_plain(
-        session.reactor(), session.pool(), blob_opener(wanted->ways, wanted->descriptor),
+        session.reactor(), session.pool(),
+        blob_opener(context_.records.health(), wanted->ways, wanted->descriptor),
         std::move(request), staged, {}, {}, session.wait());
     auto finish = [&]() -> Result<LayerPointer> {
         if (!unpacked) {

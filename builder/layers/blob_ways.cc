@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "builder/layers/blob_ways.h"
 
+#include <string>
 #include <utility>
 
 #include "builder/image/open_image.h"
@@ -10,16 +11,35 @@ namespace {
 
 using Stream = Result<std::unique_ptr<registry::BlobStream>>;
 
-io::Task<Stream> open_from_any(std::shared_ptr<const BlobWays> ways, codec::Descriptor blob,
-                               std::uint64_t offset_bytes, io::Wait wait) {
-    Stream first = co_await ways->front()->open_blob(blob, offset_bytes, wait);
-    for (std::size_t i = 1; i < ways->size() && !first; ++i) {
-        if (first.error().code == std::errc::operation_canceled) {
-            break;
+io::Task<Stream> open_from(layer::HostHealth& health, image::ImageSource& way,
+                           codec::Descriptor blob, std::uint64_t offset_bytes, io::Wait wait) {
+    const registry::Repository* const repository = way.repository();
+    if (repository == nullptr) {
+        co_return co_await way.open_blob(std::move(blob), offset_bytes, std::move(wait));
+    }
+    health.begins(repository->host);
+    Stream stream = co_await way.open_blob(std::move(blob), offset_bytes, std::move(wait));
+    layer::note(health, repository->host, stream);
+    co_return stream;
+}
+
+io::Task<Stream> open_from_any(layer::HostHealth& health, std::shared_ptr<const BlobWays> ways,
+                               codec::Descriptor blob, std::uint64_t offset_bytes, io::Wait wait) {
+    const auto host_of = [](const std::shared_ptr<image::ImageSource>& way) {
+        return way->repository() == nullptr ? std::string{} : way->repository()->host;
+    };
+    const BlobWays order = layer::ailing_last(health, *ways, host_of);
+    Stream first;
+    for (const std::shared_ptr<image::ImageSource>& way : order) {
+        const io::Wait patience = way == order.back() ? wait : layer::patient(wait);
+        Stream stream = co_await open_from(health, *way, blob, offset_bytes, patience);
+        const bool is_over = stream || stream.error().code == std::errc::operation_canceled;
+        const bool tells_most = is_over || way == order.front();
+        if (tells_most) {
+            first = std::move(stream);
         }
-        Stream other = co_await (*ways)[i]->open_blob(blob, offset_bytes, wait);
-        if (other) {
-            first = std::move(other);
+        if (is_over) {
+            break;
         }
     }
     co_return first;
@@ -43,10 +63,10 @@ Result<BlobWays> ways_to(image::Session& session, LayerRecords& records,
     return ways;
 }
 
-layer::BlobOpener blob_opener(BlobWays ways, codec::Descriptor blob) {
-    return [ways = std::make_shared<const BlobWays>(std::move(ways)), blob = std::move(blob)](
-               std::uint64_t offset_bytes, io::Wait wait) {
-        return open_from_any(ways, blob, offset_bytes, std::move(wait));
+layer::BlobOpener blob_opener(layer::HostHealth& health, BlobWays ways, codec::Descriptor blob) {
+    return [&health, ways = std::make_shared<const BlobWays>(std::move(ways)),
+            blob = std::move(blob)](std::uint64_t offset_bytes, io::Wait wait) {
+        return open_from_any(health, ways, blob, offset_bytes, std::move(wait));
     };
 }
 

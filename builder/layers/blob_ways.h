@@ -11,6 +11,7 @@
 #include "builder/image/session.h"
 #include "builder/layers/layer_records.h"
 #include "snapshotter/layer/blob_pump.h"
+#include "snapshotter/layer/host_health.h"
 
 namespace lazybuild::layers {
 
@@ -22,8 +23,8 @@ using BlobWays = std::vector<std::shared_ptr<image::ImageSource>>;
 Result<BlobWays> ways_to(image::Session& session, LayerRecords& records,
                          std::shared_ptr<image::ImageSource> source, const codec::Digest& blob);
 
-/// Asks one way after the other; the Error is that of the first. Keeps `ways`. What it returns is
-/// called on the reactor's thread.
-layer::BlobOpener blob_opener(BlobWays ways, codec::Descriptor blob);
+/// Asks one way after the other, those last that have not answered lately; the Error is that of the
+/// first. Keeps `ways`; `health` outlives what it returns, which is called on the reactor's thread.
+layer::BlobOpener blob_opener(layer::HostHealth& health, BlobWays ways, codec::Descriptor blob);
 
 }  // namespace lazybuild::layers

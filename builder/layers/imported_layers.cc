@@ -174,8 +174,9 @@ Result<LayerPointer> ImportedLayers::unpack(const codec::Digest& id, const Claim
                                 .blob_size_bytes = blob.size_bytes,
                                 .diff_id = claimed_diff_id(claim.blob)};
     auto unpacked = session.wait_for(layer::unpack_plain(
-        session.reactor(), session.pool(), blob_opener(std::move(ways), blob), std::move(request),
-        staged, {.identity = {}, .durable = false}, {}, session.wait()));
+        session.reactor(), session.pool(),
+        blob_opener(context_.records.health(), std::move(ways), blob), std::move(request), staged,
+        {.identity = {}, .durable = false}, {}, session.wait()));
     if (unpacked && unpacked->disk.tree_digest != id) {
         unpacked = fail(holds_another(unpacked->disk.tree_digest, id));
     }

@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "builder/layers/layer.h"
+#include "snapshotter/layer/host_health.h"
 #include "snapshotter/store/database.h"
 #include "snapshotter/store/records.h"
 
@@ -34,6 +35,9 @@ class LayerRecords {
     Result<void> add_origin(const codec::Digest& blob, const store::Origin& origin);
     /// Of many blobs, all or none.
     Result<void> add_origins(const std::vector<codec::Digest>& blobs, const store::Origin& origin);
+
+    /// How the registries among all origins do; known to this process alone. Thread: any.
+    layer::HostHealth& health() { return health_; }
 
     /// Blobs of bases, of one image, and where it is; what is known of a blob already stays.
     using BaseBlob = std::pair<codec::Digest, LayerBlob>;  ///< by the layer's id
@@ -59,6 +63,7 @@ class LayerRecords {
 
     std::mutex mutex_;  // guards database_
     store::Database database_;
+    layer::HostHealth health_;
 };
 
 }  // namespace lazybuild::layers

@@ -88,13 +88,16 @@ Error no_origin(const codec::Digest& blob) {
 io::Task<Result<Bytes>> BlobOrigins::read(codec::Digest blob, std::uint64_t offset_bytes,
                                           std::uint64_t size_bytes, std::size_t first,
                                           io::Wait wait) {
-    std::vector<Origin> origins = co_await or_return(co_await origins_of(blob));
+    std::vector<Origin> origins = co_await or_return(co_await origins_of(blob, first));
     Result<Bytes> bytes = fail(no_origin(blob));
-    for (std::size_t i = 0; i < origins.size(); ++i) {
-        const Origin& origin = origins[(first + i) % origins.size()];
+    for (const Origin& origin : origins) {
         if (origin.kind == Origin::Kind::registry) {
             const registry::Repository repository{.host = origin.host, .name = origin.path};
-            bytes = co_await client_.get_range(repository, blob, offset_bytes, size_bytes, wait);
+            const io::Wait patience = &origin == &origins.back() ? wait : patient(wait);
+            health_.begins(origin.host);
+            bytes =
+                co_await client_.get_range(repository, blob, offset_bytes, size_bytes, patience);
+            note(health_, origin.host, bytes);
         } else {
             std::string path = local_path(origin, blob);
             auto job = [path, offset_bytes, size_bytes] {
@@ -111,12 +114,15 @@ io::Task<Result<Bytes>> BlobOrigins::read(codec::Digest blob, std::uint64_t offs
 
 io::Task<Result<std::unique_ptr<registry::BlobStream>>> BlobOrigins::open(
     codec::Digest blob, std::uint64_t offset_bytes, io::Wait wait) {
-    std::vector<Origin> origins = co_await or_return(co_await origins_of(blob));
+    std::vector<Origin> origins = co_await or_return(co_await origins_of(blob, 0));
     Result<std::unique_ptr<registry::BlobStream>> stream = fail(no_origin(blob));
     for (const Origin& origin : origins) {
         if (origin.kind == Origin::Kind::registry) {
             const registry::Repository repository{.host = origin.host, .name = origin.path};
-            stream = co_await client_.open_blob(repository, blob, offset_bytes, wait);
+            const io::Wait patience = &origin == &origins.back() ? wait : patient(wait);
+            health_.begins(origin.host);
+            stream = co_await client_.open_blob(repository, blob, offset_bytes, patience);
+            note(health_, origin.host, stream);
         } else {
             std::string path = local_path(origin, blob);
             auto job = [path] { return open_local(path); };
@@ -136,14 +142,22 @@ io::Task<Result<std::unique_ptr<registry::BlobStream>>> BlobOrigins::open(
 }
 
 io::Task<Result<std::string>> BlobOrigins::first_host(codec::Digest blob) {
-    std::vector<Origin> origins = co_await or_return(co_await origins_of(blob));
+    std::vector<Origin> origins = co_await or_return(co_await origins_of(blob, 0));
     co_return origins.empty() ? std::string{} : origins.front().host;
 }
 
 // SQLite may wait for its disk, so the question is asked on the pool.
-io::Task<Result<std::vector<Origin>>> BlobOrigins::origins_of(codec::Digest blob) {
+io::Task<Result<std::vector<Origin>>> BlobOrigins::origins_of(codec::Digest blob,
+                                                              std::size_t first) {
     auto job = [this, blob] { return store_.origins(blob); };
-    co_return co_await io::run_on(pool_, reactor_, std::move(job));
+    std::vector<Origin> origins =
+        co_await or_return(co_await io::run_on(pool_, reactor_, std::move(job)));
+    if (!origins.empty()) {
+        std::ranges::rotate(origins,
+                            origins.begin() + static_cast<std::ptrdiff_t>(first % origins.size()));
+    }
+    // Files have no host, and do not ail.
+    co_return ailing_last(health_, origins, [](const Origin& origin) { return origin.host; });
 }
 
 }  // namespace lazybuild::layer

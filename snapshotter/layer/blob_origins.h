@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The blob half of a layer: any part of it, from whichever of its recorded origins has it. The way
-// to the bytes belongs to the blob's own record, and to nothing by which one came to it.
+// to the bytes belongs to the blob's own record, and to nothing by which one came to it. Registries
+// that have not answered lately are asked last, and none is waited for to the end while there are
+// others.
 //
 // Threads: the reactor's. Lifetime: the store, the client, the pool and the reactor outlive this.
 #pragma once
@@ -16,6 +18,7 @@
 #include "snapshotter/io/reactor.h"
 #include "snapshotter/io/task.h"
 #include "snapshotter/io/wait.h"
+#include "snapshotter/layer/host_health.h"
 #include "snapshotter/registry/client.h"
 #include "snapshotter/store/store.h"
 
@@ -42,12 +45,14 @@ class BlobOrigins {
     io::Task<Result<std::string>> first_host(codec::Digest blob);
 
   private:
-    io::Task<Result<std::vector<store::Origin>>> origins_of(codec::Digest blob);
+    /// In the order in which they are to be asked, if `first` begins.
+    io::Task<Result<std::vector<store::Origin>>> origins_of(codec::Digest blob, std::size_t first);
 
     store::Store& store_;
     registry::Client& client_;
     io::Reactor& reactor_;
     io::Pool& pool_;
+    HostHealth health_;
 };
 
 }  // namespace lazybuild::layer
