@@ -79,6 +79,23 @@ void show_findings(const Checked& checked, image::Console& console) {
     }
 }
 
+/// Warnings of the rooms below are those of the build: in its display's form, and in its report.
+class BuildConsole final : public image::Console {
+  public:
+    BuildConsole(image::Console& console, BuildLog& log) : console_(console), log_(log) {}
+
+    void out(std::string_view text) override { console_.out(text); }
+    void note(std::string_view line) override { console_.note(line); }
+    void warn(std::string_view message) override { log_.warn(message); }
+    void on_interrupt(std::function<void()> stop) override {
+        console_.on_interrupt(std::move(stop));
+    }
+
+  private:
+    image::Console& console_;
+    BuildLog& log_;
+};
+
 ExitCode finish(const BuildArgs& args, const BuildResult& result, bool quiet,
                 image::Console& console) {
     if (!result.text.empty()) {
@@ -118,7 +135,7 @@ void write_report(const BuildArgs& args, const BuildLog& log, const Result<Build
         }
     }
     if (const auto written = replace_file(args.report, as_bytes(report_html(input))); !written) {
-        console.note("warning: --report: " + written.error().message);
+        console.warn("--report: " + written.error().message);
     }
 }
 
@@ -135,13 +152,15 @@ ExitCode run(const BuildArgs& args, image::Console& console) {
             return ExitCode::broken;
         }
     }
-    auto session = image::Session::open(args.registry, console);
-    if (!session) {
-        return report_usage(console, kCommand, session.error());
-    }
     const bool quiet = args.quiet || args.progress == "quiet";
     const std::unique_ptr<Display> display = choose_display(args, console);
     BuildLog log(*display);
+    BuildConsole build_console(console, log);
+    auto session = image::Session::open(args.registry, build_console);
+    if (!session) {
+        log.finish();
+        return report_usage(console, kCommand, session.error());
+    }
     Build build(args, *std::move(options), **session, log);
     const auto result = (*session)->run_blocking([&] { return build.run(); });
     log.finish();

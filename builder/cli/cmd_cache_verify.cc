@@ -138,7 +138,7 @@ ExitCode run(const CacheVerifyArgs& args, image::Console& console) {
         return report_failure(console, kCommand, report.error());
     }
     for (const std::string& warning : report->warnings) {
-        console.note("warning: " + warning);
+        console.warn(warning);
     }
     console.out(args.json ? report_json(*report) : report_text(*report));
     return report->findings.empty() ? ExitCode::done

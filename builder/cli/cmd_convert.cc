@@ -223,10 +223,10 @@ void warn_about_missing(const image::LayerConverter& layers, image::Console& con
     constexpr std::size_t kShown = 10;
     const std::vector<std::string> nowhere = layers.prioritized_nowhere();
     for (std::size_t i = 0; i < std::min(nowhere.size(), kShown); ++i) {
-        console.note(fmt::format("warning: --prioritize: no layer has {}", nowhere[i]));
+        console.warn(fmt::format("--prioritize: no layer has {}", nowhere[i]));
     }
     if (nowhere.size() > kShown) {
-        console.note(fmt::format("warning: --prioritize: and {} more", nowhere.size() - kShown));
+        console.warn(fmt::format("--prioritize: and {} more", nowhere.size() - kShown));
     }
 }
 

@@ -92,7 +92,7 @@ io::Task<void> ImagePull::clean_up() {
     };
     const Result<void> cleaned = co_await call(std::move(job));
     if (!cleaned && cleaned.error().code != std::errc::no_such_file_or_directory) {
-        session_.console().note("warning: " + cleaned.error().message);
+        session_.console().warn(cleaned.error().message);
     }
 }
 

@@ -260,8 +260,8 @@ io::Task<Result<LayerConverter::Outcome>> LayerConverter::keep_as_it_is(codec::D
                                                                         codec::Digest diff_id,
                                                                         std::string why) {
     co_await io::or_return(co_await target_.copy_blob(source_, layer, session_.wait()));
-    session_.console().note(fmt::format("warning: {}: left as it is, and not lazy: {}",
-                                        short_digest(layer.digest), why));
+    session_.console().warn(
+        fmt::format("{}: left as it is, and not lazy: {}", short_digest(layer.digest), why));
     layer.media_type = codec::oci_equivalent(layer.media_type);
     co_return Outcome{.layer = {.descriptor = std::move(layer), .diff_id = diff_id},
                       .source_diff_id = diff_id};

@@ -54,8 +54,8 @@ std::shared_ptr<LazyCache> BaseLayers::lazy_cache() {
         if (opened) {
             lazy_ = *std::move(opened);
         } else {
-            context_.session.console().note(
-                fmt::format("warning: layers are fetched in full: {}", opened.error().message));
+            context_.session.console().warn(
+                fmt::format("layers are fetched in full: {}", opened.error().message));
         }
     }
     return lazy_;
@@ -156,7 +156,7 @@ Result<Snapshot> BaseLayers::open(std::shared_ptr<image::ImageSource> source,
     Snapshot snapshot;
     for (const WantedPointer& wanted : layers) {
         if (!wanted->why_plain.empty()) {
-            context_.session.console().note(fmt::format("warning: layer {} is fetched in full: {}",
+            context_.session.console().warn(fmt::format("layer {} is fetched in full: {}",
                                                         wanted->descriptor.digest.text(),
                                                         std::exchange(wanted->why_plain, {})));
         }

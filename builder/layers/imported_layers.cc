@@ -113,8 +113,8 @@ Result<LayerPointer> ImportedLayers::find(const codec::Digest& id) {
         if (context_.session.wait().cancel.cancelled()) {
             return opened;
         }
-        context_.session.console().note(
-            fmt::format("warning: {}: the layer in blob {} is not used: {}", claim->source->name(),
+        context_.session.console().warn(
+            fmt::format("{}: the layer in blob {} is not used: {}", claim->source->name(),
                         claim->blob.descriptor.digest.text(), opened.error().message));
         const std::lock_guard lock(mutex_);
         claim->failed = true;
