@@ -35,9 +35,7 @@ class ProgressTask {
             outcome_ = solve::Outcome::done;
         } else {
             error_ = result.error().message;
-            if (result.error().code == std::errc::operation_canceled) {
-                outcome_ = solve::Outcome::cancelled;
-            }
+            outcome_ = solve::outcome_of(result.error());
         }
     }
 

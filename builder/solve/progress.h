@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "codec/digest.h"
 
 namespace lazybuild::solve {
@@ -20,6 +21,15 @@ using Time = std::chrono::system_clock::time_point;
 using TaskId = std::uint32_t;
 
 enum class Outcome : std::uint8_t { done, cached, failed, cancelled };
+
+/// How something that ended with `error` is shown: what was given up, or is begun anew
+/// (resource_unavailable_try_again), has not failed.
+inline Outcome outcome_of(const Error& error) {
+    return error.code == std::errc::operation_canceled ||
+                   error.code == std::errc::resource_unavailable_try_again
+               ? Outcome::cancelled
+               : Outcome::failed;
+}
 
 struct StepReport {
     std::string stage;

@@ -61,8 +61,7 @@ Solved StepSolver::solved(graph::StepId id) const {
 }
 
 Error StepSolver::failure(graph::StepId id, Error error) const {
-    if (error.code == std::errc::resource_unavailable_try_again ||
-        error.code == std::errc::operation_canceled) {
+    if (outcome_of(error) == Outcome::cancelled) {
         return error;
     }
     const graph::Step& what = step(id);
@@ -232,9 +231,8 @@ Result<void> StepSolver::resolve_layer(graph::StepId id) {
                              : Result<Made>(fail(std::move(made).error()));
     if (!result) {
         const Error& error = result.error();
-        const bool given_up = stop_.cancelled() || error.code == std::errc::operation_canceled ||
-                              error.code == std::errc::resource_unavailable_try_again;
-        shared_.progress.end(request.task, given_up ? Outcome::cancelled : Outcome::failed,
+        shared_.progress.end(request.task,
+                             stop_.cancelled() ? Outcome::cancelled : outcome_of(error),
                              error.message);
         return fail(failure(id, error));
     }

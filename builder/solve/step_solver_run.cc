@@ -278,19 +278,14 @@ Result<layers::LayerPointer> StepSolver::make_again(graph::StepId id, State& sta
     };
     shared_.flights.forget(state.key);
     auto made = shared_.flights.run(state.key, make_it);
-    const bool same = made && made->layer == state.made->layer;
-    const bool given_up =
-        stop_.cancelled() || (!made && made.error().code == std::errc::operation_canceled);
-    const Outcome well = request.ran ? Outcome::done : Outcome::cached;
-    shared_.progress.end(request.task,
-                         made       ? well
-                         : given_up ? Outcome::cancelled
-                                    : Outcome::failed,
-                         made ? "" : made.error().message);
     if (!made) {
+        shared_.progress.end(request.task,
+                             stop_.cancelled() ? Outcome::cancelled : outcome_of(made.error()),
+                             made.error().message);
         return fail(failure(id, std::move(made).error()));
     }
-    if (!same) {
+    shared_.progress.end(request.task, request.ran ? Outcome::done : Outcome::cached);
+    if (made->layer != state.made->layer) {
         changed_ = true;
         return fail(Error{.code = std::errc::resource_unavailable_try_again,
                           .message = request.step.text + " made something else than before"});
