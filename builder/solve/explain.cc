@@ -25,6 +25,7 @@ std::string_view word_of(StepOutcome outcome) {
 
 std::string explanation_text(std::span<const StepExplanation> steps) {
     std::string text;
+    std::string_view told;  // the reason that stands above
     for (const StepExplanation& step : steps) {
         text += fmt::format("{:<9} {}", word_of(step.outcome), image::printable(step.text));
         if (!step.cache.empty()) {
@@ -32,7 +33,9 @@ std::string explanation_text(std::span<const StepExplanation> steps) {
         }
         text += '\n';
         if (!step.why.empty()) {
-            text += fmt::format("{:<9} {}\n", "", image::printable(step.why));
+            text += fmt::format("{:<9} {}\n", "",
+                                step.why == told ? "as above" : image::printable(step.why));
+            told = step.why;
         }
     }
     return text;

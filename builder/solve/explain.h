@@ -29,7 +29,8 @@ struct StepExplanation {
     std::string why;    ///< one sentence or a few; "" when it was found
 };
 
-/// A line for each step, and one more with the reason of those that were not found. Printable.
+/// A line for each step, and one more with the reason of those that were not found ("as above"
+/// where it is that of the one before). Printable.
 ///
 ///   cached    [build 1/3] WORKDIR /src
 ///   ran       [build 2/3] COPY . .

@@ -143,6 +143,16 @@ TEST(Explain, names_the_cache_of_what_was_found_there) {
               "imported  RUN test (from app:cache)\n");
 }
 
+TEST(Explain, says_a_reason_once_for_steps_that_share_it) {
+    const std::vector<StepExplanation> steps = {{.text = "RUN a", .why = "no"},
+                                                {.text = "RUN b", .why = "no"},
+                                                {.text = "RUN c", .why = "other"}};
+    EXPECT_EQ(explanation_text(steps),
+              "ran       RUN a\n          no\n"
+              "ran       RUN b\n          as above\n"
+              "ran       RUN c\n          other\n");
+}
+
 TEST(Explain, shows_no_escape_sequence) {
     const std::vector<StepExplanation> steps = {
         {.text = "RUN \x1b[2J", .cache = "\x1b", .why = "\x1b\n"}};
@@ -166,7 +176,7 @@ TEST(DryRun, runs_nothing_and_makes_no_record) {
               "unknown   RUN above\n"
               "          it depends on what this makes: RUN new\n"
               "unknown   COPY main.c\n"
-              "          it depends on what this makes: RUN new\n");
+              "          as above\n");
     EXPECT_TRUE(build.runner.ran.empty());
     EXPECT_EQ(build.copied, 0);
     EXPECT_EQ(build.records.all()->size(), records);
