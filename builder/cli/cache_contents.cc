@@ -189,7 +189,8 @@ Result<void> Contents::add_mounts() {
                           .name = mount.name,
                           .size_bytes = mount.size_bytes,
                           .used_s = mount.used_s,
-                          .in_use = mount.in_use});
+                          .in_use = mount.in_use,
+                          .texts = {"RUN --mount=type=cache,id=" + mount.id}});
     }
     return {};
 }

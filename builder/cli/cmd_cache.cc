@@ -98,11 +98,11 @@ std::string made_by_text(const CacheItem& item) {
         case Kind::blob: return item.needed ? "an image that is kept" : "an export";
         case Kind::git: return "a repository";
         case Kind::http: return "a URL";
-        case Kind::mount: return "RUN --mount=type=cache";
         case Kind::index: return "files of contexts that were hashed";
         case Kind::build: return item.in_use ? "a build that runs" : "a build that was killed";
         case Kind::rest: return "records and directories";
         case Kind::layer:
+        case Kind::mount:
         case Kind::record: break;
     }
     return item.texts.empty() ? "an image, or a step without a record"

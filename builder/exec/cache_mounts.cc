@@ -160,8 +160,10 @@ Result<Fd> open_lock(const std::string& directory, const std::string& suffix) {
 /// What a step sees, of a cache that it may have.
 Result<CacheMount> open_cache(Fd lock, const std::string& directory, const std::string& suffix,
                               const CacheRequest& request) {
-    ::futimens(lock.get(), nullptr);  // only for `cache ls`
+    // Only for `cache ls`: the same bytes from all who share it.
     const RunMount& mount = request.mount;
+    CHECK_OK(pwrite_all(lock.get(), as_bytes(mount.id.substr(0, kCacheIdBytesMax)), 0));
+    ::futimens(lock.get(), nullptr);
     CacheMount cache{.lock = std::move(lock),
                      .layered = {},
                      .place = {.key = cache_key(request),
@@ -202,6 +204,7 @@ struct Locks {
     std::vector<Fd> held;
     bool complete = true;  ///< nobody else has one
     std::int64_t used_s = 0;
+    std::string id;
 };
 Result<Locks> lock_all(const std::string& directory) {
     Locks locks;
@@ -217,6 +220,9 @@ Result<Locks> lock_all(const std::string& directory) {
         if (::fstat(lock.get(), &status) == 0) {
             locks.used_s = std::max<std::int64_t>(locks.used_s, status.st_mtim.tv_sec);
         }
+        Bytes id(kCacheIdBytesMax);
+        TRY(const std::size_t id_bytes, pread_full(lock.get(), id, 0));
+        locks.id = as_text(ByteView{id}.first(id_bytes));
         locks.held.push_back(std::move(lock));
     }
     return locks;
@@ -269,6 +275,7 @@ Result<std::vector<CacheUsage>> cache_usage(const std::string& root) {
         const auto locks = lock_all(directory_of(root, name));
         if (use && locks) {  // otherwise it is going
             all.push_back({.name = name,
+                           .id = locks->id,
                            .size_bytes = use->size_bytes,
                            .used_s = locks->used_s,
                            .in_use = !locks->complete});

@@ -3,7 +3,9 @@
 //
 //   <root>/cache-mounts/<hex>/      of the SHA-256 of what the cache is known by
 //     tree, tree-1, …               what steps see; more than one where sharing is private
-//     lock, lock-1, …               flock: shared by steps that share, exclusive for one that locks
+//     lock, lock-1, …               flock: shared by steps that share, exclusive for one that
+//     locks;
+//                                   holds the mount's id, for people
 //
 // and other files of caches that came with an imported one (layered_caches.h).
 //
@@ -62,9 +64,12 @@ struct CacheMount {
 /// files of an imported cache, or its seed's. Errors: operation_canceled; those of making it.
 Result<CacheMount> acquire_cache(const CacheRequest& request);
 
+inline constexpr std::size_t kCacheIdBytesMax = 4096;  ///< of what is kept to be shown
+
 /// One cache, as `cache ls` shows it.
 struct CacheUsage {
     std::string name;  ///< of its directory; hexadecimal
+    std::string id;    ///< of its mount, cut to kCacheIdBytesMax
     std::uint64_t size_bytes = 0;
     std::int64_t used_s = 0;  ///< since 1970: when a step last took it
     bool in_use = false;      ///< by a step of any process

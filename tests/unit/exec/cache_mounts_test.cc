@@ -108,6 +108,7 @@ TEST_F(CacheMounts, are_removed_when_nobody_uses_them) {
     ASSERT_TRUE(usage);
     ASSERT_EQ(usage->size(), 1U);
     EXPECT_TRUE(usage->front().in_use);
+    EXPECT_EQ(usage->front().id, mount_of(RunMount::Sharing::shared).id);
     EXPECT_GT(usage->front().used_s, 0);
     const std::string name = usage->front().name;
     EXPECT_EQ(remove_cache(root_.path(), name).error().code, std::errc::device_or_resource_busy);
