@@ -50,6 +50,10 @@ Result<void> add_keys(const MountsRequest& request, const graph::Plan& plan, Key
             if (mount.from) {
                 TRY(const auto known, layers_of(request, plan, records, *mount.from));
                 if (!known) {
+                    request.progress.warn(fmt::format(
+                        "the cache mount {} is not exported unless its step runs: what it begins "
+                        "with (from={}) is not known otherwise",
+                        mount.id, plan.steps[*mount.from].text));
                     continue;
                 }
                 seed = exec::CacheSeed{.identity = layers::snapshot_id(*known).text(),
