@@ -311,6 +311,14 @@ int CacheTo::level() const {
     return exporter::level_of(compression, compression_level);
 }
 
+std::vector<std::string> caches_named(const std::string& text) {
+    const auto fields = split_fields(text);
+    const auto has_key = [](const std::string& field) {
+        return field.find('=') != std::string::npos;
+    };
+    return fields && std::ranges::none_of(*fields, has_key) ? *fields : std::vector{text};
+}
+
 Result<CacheFrom> CacheFrom::parse(const std::string& text) {
     auto parsed = parse_from(text);
     if (!parsed) {

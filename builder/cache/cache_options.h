@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "builder/layers/layer.h"
@@ -65,5 +66,8 @@ struct CacheFrom {
     static Result<CacheFrom> parse(const std::string& text);
     std::string name() const;
 };
+
+/// What one --cache-from names: "a,b" two references, each to be parsed; else one cache.
+std::vector<std::string> caches_named(const std::string& text);
 
 }  // namespace lazybuild::cache

@@ -14,6 +14,7 @@
 #include "builder/cache/backend.h"
 #include "builder/cache/cache_config.h"
 #include "builder/cache/check_cache.h"
+#include "builder/cache/drop_list.h"
 #include "builder/cache/explanations.h"
 #include "builder/cache/record_list.h"
 #include "builder/export/base_blobs.h"
@@ -92,6 +93,7 @@ class CacheExport {
     std::string config_text_;
     codec::Descriptor config_descriptor_;
     std::vector<exporter::NamedDocument> documents_;
+    DropList dropped_;
     bool refused_ = false;                  ///< strict, and something was dropped
     std::vector<codec::Descriptor> named_;  ///< by the manifest
 };
@@ -196,9 +198,8 @@ void CacheExport::account(const solve::StepRecord& step) {
             return;
         }
         if (!placed->second.layer) {
-            ++exported_.dropped;
-            exported_.warnings.push_back(fmt::format("\"{}\" is without its layers: {}", step.text,
-                                                     placed->second.layer.error().message));
+            dropped_.add(step.text, DropList::Fate::without_layers,
+                         placed->second.layer.error().message);
             records_.add(step, std::nullopt);
             return;
         }
@@ -228,6 +229,8 @@ Result<void> CacheExport::make_config() {
     for (const solve::StepRecord& step : steps_) {
         account(step);
     }
+    exported_.dropped = dropped_.count();
+    exported_.warnings = dropped_.sentences();
     if (to_.mounts) {
         std::ranges::for_each(built_.mounts, [this](const BuiltMount& each) { add_mount(each); });
     }
@@ -334,9 +337,7 @@ void CacheExport::list_steps() {
     std::set<codec::Digest> known;
     for (const solve::StepRecord& step : built_.records) {
         if (step.keys.empty()) {
-            ++exported_.dropped;
-            exported_.warnings.push_back(
-                fmt::format("\"{}\" is left out: nothing proves its key", step.text));
+            dropped_.add(step.text, DropList::Fate::left_out, "nothing proves its key");
         } else if (known.insert(step.keys.front().key).second) {
             steps_.push_back(step);
         }
@@ -443,10 +444,8 @@ Result<void> CacheExport::write() {
     // Before anything has the name: a poorer cache would take the place of a good one.
     refused_ = exported_.dropped > 0 && to_.strict;
     if (refused_) {
-        return fail(corrupt(fmt::format(
-            "{} of {} records had to be dropped, and strict=true: {}", exported_.dropped,
-            exported_.records + exported_.metadata_only + exported_.dropped,
-            exported_.warnings.front())));
+        return fail(
+            dropped_.refusal(exported_.records + exported_.metadata_only + exported_.dropped));
     }
     CHECK_OK(put_documents());
     CHECK_OK(commit());
@@ -485,8 +484,8 @@ Result<ExportedCache> CacheExport::run() {
 }  // namespace
 
 std::string ExportedCache::summary(Mode mode) const {
-    std::string text = fmt::format("cache {}: {} records exported, {} metadata only", name, records,
-                                   metadata_only);
+    std::string text = fmt::format("cache {}: {} record{} exported, {} metadata only", name,
+                                   records, records == 1 ? "" : "s", metadata_only);
     if (metadata_only > 0 && mode == Mode::min) {
         text += " (mode=min)";
     }

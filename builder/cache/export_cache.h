@@ -76,7 +76,7 @@ struct ExportedCache {
     std::size_t mounted = 0;
     /// Layers of bases that stay where they are, by registry: the cache says where.
     std::map<std::string, std::size_t> elsewhere;
-    /// One sentence each: what was dropped and why; with ignore_error, what went wrong.
+    /// One sentence each: what was dropped and why (DropList); with ignore_error, what went wrong.
     std::vector<std::string> warnings;
 
     /// "cache NAME: 12 records exported, 3 metadata only (mode=min), 0 dropped; 5 layers, …".

@@ -17,8 +17,7 @@ InlineCache inline_cache(const std::vector<solve::StepRecord>& records,
     RecordList list;
     for (const solve::StepRecord& record : records) {
         if (record.keys.empty()) {
-            cache.dropped.push_back(
-                fmt::format("\"{}\" is left out: nothing proves its key", record.text));
+            cache.dropped.add(record.text, DropList::Fate::left_out, "nothing proves its key");
             continue;
         }
         const std::vector<codec::Digest>& own = record.layer_ids;
@@ -32,9 +31,9 @@ InlineCache inline_cache(const std::vector<solve::StepRecord>& records,
 }
 
 std::string InlineCache::summary() const {
-    return fmt::format("cache inline: {} records exported, {} metadata only{}, {} dropped", records,
-                       metadata_only, metadata_only > 0 ? " (not in the image)" : "",
-                       dropped.size());
+    return fmt::format("cache inline: {} record{} exported, {} metadata only{}, {} dropped",
+                       records, records == 1 ? "" : "s", metadata_only,
+                       metadata_only > 0 ? " (not in the image)" : "", dropped.count());
 }
 
 }  // namespace lazybuild::cache

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "builder/cache/drop_list.h"
 #include "builder/solve/step_record.h"
 #include "codec/digest.h"
 
@@ -20,8 +21,7 @@ struct InlineCache {
     std::string text;
     std::size_t records = 0;        ///< whose layers are the image's
     std::size_t metadata_only = 0;  ///< whose layers are not
-    /// One sentence each: steps that are not in it, and why.
-    std::vector<std::string> dropped;
+    DropList dropped;               ///< steps that are not in it
 
     /// "cache inline: 2 records exported, 3 metadata only (not in the image), 0 dropped".
     std::string summary() const;

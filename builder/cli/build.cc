@@ -402,15 +402,13 @@ Result<std::string> Build::inline_cache(const graph::Plan& plan,
     exporter::ProgressTask task{log_, "exporting cache inline"};
     TRY(const auto records, solver_->records(plan));
     cache::InlineCache made = cache::inline_cache(records, layer_ids);
-    for (const std::string& warning : made.dropped) {
+    for (const std::string& warning : made.dropped.sentences()) {
         log_.warn("cache inline: " + warning);
     }
     Result<void> outcome;
-    if (options_.strict_inline_cache && !made.dropped.empty()) {
-        outcome =
-            fail(corrupt(fmt::format("cache inline: {} records had to be dropped, and "
-                                     "strict=true: {}",
-                                     made.dropped.size(), made.dropped.front())));
+    if (options_.strict_inline_cache && made.dropped.count() > 0) {
+        const std::size_t all = made.records + made.metadata_only + made.dropped.count();
+        outcome = fail(made.dropped.refusal(all).context("cache inline"));
     } else {
         task.step(made.summary(), 1, 1);
     }

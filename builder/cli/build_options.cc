@@ -217,9 +217,11 @@ Result<void> read_call(const BuildArgs& args, BuildOptions& options) {
 
 // An inline cache is part of the images; the others are written beside them.
 Result<void> read_caches(const BuildArgs& args, BuildOptions& options) {
-    for (const std::string& text : args.cache_from) {
-        TRY(auto from, cache::CacheFrom::parse(text));
-        options.cache_from.push_back(std::move(from));
+    for (const std::string& flag : args.cache_from) {
+        for (const std::string& text : cache::caches_named(flag)) {
+            TRY(auto from, cache::CacheFrom::parse(text));
+            options.cache_from.push_back(std::move(from));
+        }
     }
     const bool strict = environment("CI") == "true";
     for (const std::string& text : args.cache_to) {

@@ -113,6 +113,13 @@ TEST(CacheFrom, reads_where_to_look) {
     EXPECT_TRUE(CacheFrom::parse("type=registry,ref=app,registry.insecure=1")->insecure);
 }
 
+TEST(CacheFrom, takes_several_references_at_once) {
+    EXPECT_EQ(caches_named("app,host:5/app:2"), (std::vector<std::string>{"app", "host:5/app:2"}));
+    for (const std::string one : {"app", "type=registry,ref=app", "", "app,mode=max"}) {
+        EXPECT_EQ(caches_named(one), std::vector<std::string>{one});
+    }
+}
+
 TEST(CacheFrom, says_how_inline_caches_are_read) {
     EXPECT_TRUE(says(from_error("type=inline"), "type=registry,ref=IMAGE"));
     EXPECT_TRUE(says(from_error("type=local,dest=x"), "did you mean"));

@@ -286,7 +286,7 @@ TEST_F(ImportCacheTest, finds_the_cache_in_an_image) {
     const InlineCache made = inline_cache({tool_, copy_, last_, unproven}, image.layer_ids);
     EXPECT_EQ(made.summary(),
               "cache inline: 2 records exported, 1 metadata only (not in the image), 1 dropped");
-    EXPECT_TRUE(says(made.dropped.at(0), copy_.text));
+    EXPECT_TRUE(says(made.dropped.sentences().at(0), copy_.text));
     image.inline_cache = made.text;
     const std::string ref = registry->host() + "/app:1";
     const auto first = exported("type=registry,name=" + ref, {image});
