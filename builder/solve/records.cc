@@ -18,12 +18,12 @@ namespace {
 
 // The number is that of the columns: another shape is another table, and old records are misses.
 constexpr const char* kSchema = R"(
-CREATE TABLE IF NOT EXISTS step_records_2(
+CREATE TABLE IF NOT EXISTS step_records_3(
     key TEXT PRIMARY KEY, layer TEXT NOT NULL, content_key TEXT, base TEXT, inputs TEXT NOT NULL,
     definition TEXT NOT NULL, text TEXT NOT NULL, files TEXT NOT NULL, input_names TEXT NOT NULL,
     created_at_s INTEGER NOT NULL, used_at_s INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS step_records_2_text ON step_records_2(text, used_at_s);
-CREATE INDEX IF NOT EXISTS step_records_2_base ON step_records_2(base, used_at_s);)";
+CREATE INDEX IF NOT EXISTS step_records_3_text ON step_records_3(text, used_at_s);
+CREATE INDEX IF NOT EXISTS step_records_3_base ON step_records_3(base, used_at_s);)";
 
 // In the order in which read_row takes them; those of kMoreColumns only where they are wanted.
 constexpr const char* kColumns =
@@ -142,7 +142,7 @@ class DatabaseRecords final : public Records {
 Result<std::optional<Record>> DatabaseRecords::find(const codec::Digest& key) {
     const std::lock_guard lock(mutex_);
     TRY(store::Statement row,
-        database_.prepare(fmt::format("SELECT {} FROM step_records_2 WHERE key = ?1", kColumns)));
+        database_.prepare(fmt::format("SELECT {} FROM step_records_3 WHERE key = ?1", kColumns)));
     TRY(const bool found, row.bind(1, key.text()).step());
     if (!found) {
         return std::nullopt;
@@ -157,7 +157,7 @@ Result<std::optional<Record>> DatabaseRecords::find(const codec::Digest& key) {
 Result<void> DatabaseRecords::add(const Record& record) {
     const std::lock_guard lock(mutex_);
     TRY(store::Statement insert,
-        database_.prepare("INSERT OR REPLACE INTO step_records_2(key, layer, definition, text, "
+        database_.prepare("INSERT OR REPLACE INTO step_records_3(key, layer, definition, text, "
                           "created_at_s, used_at_s, content_key, base, inputs, files, input_names) "
                           "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"));
     std::string inputs;
@@ -183,7 +183,7 @@ Result<std::vector<Record>> DatabaseRecords::similar(const std::string& text,
                                                      std::size_t count_max) {
     const std::lock_guard lock(mutex_);
     TRY(store::Statement row,
-        database_.prepare(fmt::format("SELECT {}{} FROM step_records_2 WHERE text = ?1 "
+        database_.prepare(fmt::format("SELECT {}{} FROM step_records_3 WHERE text = ?1 "
                                       "ORDER BY used_at_s DESC, rowid DESC LIMIT ?2",
                                       kColumns, kMoreColumns)));
     row.bind(1, text).bind(2, static_cast<std::int64_t>(count_max));
@@ -194,7 +194,7 @@ Result<std::vector<Record>> DatabaseRecords::children(const codec::Digest& base,
                                                       std::size_t count_max) {
     const std::lock_guard lock(mutex_);
     TRY(store::Statement row,
-        database_.prepare(fmt::format("SELECT {}{} FROM step_records_2 WHERE base = ?1 "
+        database_.prepare(fmt::format("SELECT {}{} FROM step_records_3 WHERE base = ?1 "
                                       "ORDER BY used_at_s DESC, rowid DESC LIMIT ?2",
                                       kColumns, kMoreColumns)));
     row.bind(1, base.text()).bind(2, static_cast<std::int64_t>(count_max));
@@ -203,7 +203,7 @@ Result<std::vector<Record>> DatabaseRecords::children(const codec::Digest& base,
 
 Result<std::vector<Record>> DatabaseRecords::all() {
     const std::lock_guard lock(mutex_);
-    TRY(store::Statement row, database_.prepare(fmt::format("SELECT {}, inputs FROM step_records_2 "
+    TRY(store::Statement row, database_.prepare(fmt::format("SELECT {}, inputs FROM step_records_3 "
                                                             "ORDER BY used_at_s DESC, rowid DESC",
                                                             kColumns)));
     return read_rows(std::move(row), false);
@@ -212,7 +212,7 @@ Result<std::vector<Record>> DatabaseRecords::all() {
 Result<void> DatabaseRecords::remove(const codec::Digest& key) {
     const std::lock_guard lock(mutex_);
     used_.erase(key);
-    TRY(store::Statement remove, database_.prepare("DELETE FROM step_records_2 WHERE key = ?1"));
+    TRY(store::Statement remove, database_.prepare("DELETE FROM step_records_3 WHERE key = ?1"));
     return remove.bind(1, key.text()).run();
 }
 
@@ -225,7 +225,7 @@ Result<void> DatabaseRecords::note_used() {
     const std::int64_t now = now_s();
     for (const codec::Digest& key : used_) {
         TRY(store::Statement update,
-            database_.prepare("UPDATE step_records_2 SET used_at_s = ?1 WHERE key = ?2"));
+            database_.prepare("UPDATE step_records_3 SET used_at_s = ?1 WHERE key = ?2"));
         CHECK_OK(update.bind(1, now).bind(2, key.text()).run());
     }
     used_.clear();
