@@ -64,9 +64,12 @@ std::vector<Way> ailing_last(const HostHealth& health, const std::vector<Way>& w
     return order;
 }
 
-/// Tells `health` how a request ended.
+/// Tells `health` how a request ended. One that was cancelled says nothing of its host.
 template <class T>
 void note(HostHealth& health, const std::string& host, const Result<T>& result) {
+    if (!result && result.error().code == std::errc::operation_canceled) {
+        return;
+    }
     if (result || !registry::is_passing(result.error())) {
         health.answered(host);
     } else {

@@ -58,5 +58,20 @@ TEST(HostHealth, failures_of_requests_at_once_count_once) {
     EXPECT_FALSE(health.ailing("a", now + kAloneFirst));
 }
 
+TEST(HostHealth, a_request_that_was_cancelled_says_nothing) {
+    const auto ends = [](HostHealth& health, std::errc code) {
+        note(health, "a", Result<void>{fail(Error{.code = code, .message = "x"})});
+    };
+    HostHealth health;
+    ends(health, std::errc::operation_canceled);
+    EXPECT_FALSE(health.ailing("a"));
+    ends(health, std::errc::timed_out);
+    EXPECT_TRUE(health.ailing("a"));
+    ends(health, std::errc::operation_canceled);
+    EXPECT_TRUE(health.ailing("a"));
+    ends(health, std::errc::no_such_file_or_directory);
+    EXPECT_FALSE(health.ailing("a"));
+}
+
 }  // namespace
 }  // namespace lazybuild::layer
