@@ -74,7 +74,7 @@ struct Store {
         auto update = database->prepare("UPDATE " + table + " SET " + assignments);
         ASSERT(update);
         for (std::size_t i = 0; i < kColumns.size(); ++i) {
-            const bool null = values[i] == "-" && i >= 1 && i < 4;
+            const bool null = values[i] == "-" && (i == 2 || i == 3);
             update->bind_optional(static_cast<int>(i + 1),
                                   null ? std::nullopt : std::optional(std::string(values[i])));
         }
