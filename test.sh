@@ -26,8 +26,8 @@ sanitizers() {
     phase "tests: asan" run_tests asan --label-exclude 'style|integration'
     phase "the main job: asan" run_tests asan --tests-regex '^(lazy_start|gc)$'
     phase "configure and build: tsan" build_preset tsan \
-        tests/unit/{keeper,io,store,fuse,layer,layers,exec,export}/all test_codec_{pipeline,plain} test_solve
-    phase "tests: tsan" run_tests_below tsan tests/unit/{keeper,io,store,fuse,layer,layers,exec,export}
+        tests/unit/{keeper,io,store,registry,fuse,layer,layers,exec,export}/all test_codec_{pipeline,plain} test_solve
+    phase "tests: tsan" run_tests_below tsan tests/unit/{keeper,io,store,registry,fuse,layer,layers,exec,export}
     phase "tests: tsan, layers that are written, and steps" \
         run_tests tsan --tests-regex '^(codec_(pipeline|plain)|solve)$'
 }

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,17 +22,22 @@
 
 namespace lazybuild::cli {
 
-/// Keeps what it is told; interrupts the command at a note that contains `interrupt_at`.
+/// Keeps what it is told, to be looked at when nobody notes any more; interrupts the command at a
+/// note that contains `interrupt_at`.
 class RecordingConsole final : public image::Console {
   public:
     void out(std::string_view text) override { data += text; }
     void note(std::string_view line) override {
+        const std::lock_guard lock(mutex_);
         notes += std::string{line} + "\n";
         if (!interrupt_at.empty() && line.find(interrupt_at) != std::string_view::npos && stop_) {
             stop_();
         }
     }
-    void on_interrupt(std::function<void()> stop) override { stop_ = std::move(stop); }
+    void on_interrupt(std::function<void()> stop) override {
+        const std::lock_guard lock(mutex_);
+        stop_ = std::move(stop);
+    }
 
     bool noted(std::string_view words) const { return notes.find(words) != std::string::npos; }
 
@@ -40,6 +46,7 @@ class RecordingConsole final : public image::Console {
     std::string interrupt_at;
 
   private:
+    std::mutex mutex_;
     std::function<void()> stop_;
 };
 
