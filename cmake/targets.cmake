@@ -26,6 +26,21 @@ function(lazybuild_program)
     install(TARGETS ${ARG_NAME} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endfunction()
 
+# What nearly every test includes is read once, for the first of them: that takes a third of the time of all others away.
+function(lazybuild_precompile_test_headers target)
+    get_property(first GLOBAL PROPERTY lazybuild_first_test)
+    if(first)
+        target_precompile_headers(${target} REUSE_FROM ${first})
+        return()
+    endif()
+    set_property(GLOBAL PROPERTY lazybuild_first_test ${target})
+    target_compile_options(${target} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")  # for ccache
+    target_precompile_headers(${target} PRIVATE <gtest/gtest.h> <fmt/format.h> <algorithm> <atomic> <chrono> <coroutine>
+        <cstdint> <deque> <expected> <filesystem> <functional> <future> <map> <memory> <mutex> <optional> <set> <span>
+        <string> <string_view> <thread> <utility> <variant> <vector>)
+endfunction()
+
+
 # lazybuild_add_test(NAME codec_tar KIND unit SOURCES … DEPENDS … [LABELS root slow])
 #   unit         a gtest program
 #   integration  a script in tests/integration; exit 77 is a skip, and prints why
@@ -56,6 +71,7 @@ function(lazybuild_add_test)
         target_link_libraries(test_${ARG_NAME} PRIVATE lazybuild_warnings GTest::gtest_main ${ARG_DEPENDS})
         # What a test is made of is compiled more often than it is run: this halves its time with the compiler.
         target_compile_options(test_${ARG_NAME} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O0>)
+        lazybuild_precompile_test_headers(test_${ARG_NAME})
         add_test(NAME ${ARG_NAME} COMMAND test_${ARG_NAME})
     endif()
     set_tests_properties(${ARG_NAME} PROPERTIES LABELS "${ARG_KIND};${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}

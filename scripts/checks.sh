@@ -31,6 +31,7 @@ build_preset() {
     shift
     if command -v ccache >/dev/null; then
         options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+        export CCACHE_SLOPPINESS=${CCACHE_SLOPPINESS:-pch_defines,time_macros}  # else tests are never in it
     fi
     [ "$preset" != dev ] || options+=("-DLAZYBUILD_BENCH=${LAZYBUILD_BENCH:-OFF}")
     # Errors go to stderr; what was found, and where, is only worth reading by hand.
