@@ -94,7 +94,10 @@ TEST(EstargzStream, gives_the_same_bytes_whatever_the_workers) {
             for (int round = 0; round < 3; ++round) {
                 const auto streamed = stream(tar, options, workers, 100'000);
                 ASSERT_TRUE(streamed) << streamed.error().message;
-                EXPECT_TRUE(streamed->blob == expected) << count << " workers";
+                EXPECT_TRUE(streamed->blob == expected)
+                    << count << " workers, level " << level << ", byte "
+                    << std::ranges::mismatch(streamed->blob, expected).in1 - streamed->blob.begin()
+                    << " of " << streamed->blob.size() << " and " << expected.size();
                 EXPECT_EQ(streamed->source, sha256(tar));
             }
         }
