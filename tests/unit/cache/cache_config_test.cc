@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "codec/sha256.h"
+#include "tests/support/says.h"
 
 namespace lazybuild::cache {
 namespace {
@@ -48,10 +49,6 @@ std::string error_of(const std::string& text) {
     const auto config = CacheConfig::parse(as_bytes(text));
     EXPECT_FALSE(config) << text;
     return config ? "" : config.error().message;
-}
-
-bool says(const std::string& text, std::string_view words) {
-    return text.find(words) != std::string::npos;
 }
 
 const std::string kDigest = "sha256:" + std::string(64, '7');

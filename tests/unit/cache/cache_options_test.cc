@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/says.h"
+
 namespace lazybuild::cache {
 namespace {
 
@@ -22,10 +24,6 @@ std::string from_error(const std::string& text) {
     const auto parsed = CacheFrom::parse(text);
     EXPECT_FALSE(parsed) << text;
     return parsed ? "" : parsed.error().message;
-}
-
-bool says(const std::string& text, std::string_view words) {
-    return text.find(words) != std::string::npos;
 }
 
 TEST(CacheTo, a_bare_reference_is_a_registry) {

@@ -11,6 +11,7 @@
 #include "builder/export/base_blobs.h"
 #include "builder/image/oci_layout.h"
 #include "tests/support/docker_registry.h"
+#include "tests/support/says.h"
 #include "tests/unit/cache/cache_fixture.h"
 
 namespace lazybuild::cache {
@@ -18,10 +19,6 @@ namespace {
 
 using layers::CheckDepth;
 using test::CacheFixture;
-
-bool says(const std::string& text, std::string_view words) {
-    return text.find(words) != std::string::npos;
-}
 
 class CheckCacheTest : public CacheFixture {
   protected:

@@ -5,6 +5,7 @@
 
 #include "builder/image/oci_layout.h"
 #include "builder/solve/key.h"
+#include "tests/support/says.h"
 #include "tests/unit/cache/cache_fixture.h"
 
 namespace lazybuild::cache {
@@ -12,10 +13,6 @@ namespace {
 
 using layers::CheckDepth;
 using test::digest_of;
-
-bool says(const std::string& text, std::string_view words) {
-    return text.find(words) != std::string::npos;
-}
 
 class CheckStoreTest : public exporter::test::ExportFixture {
   protected:

@@ -8,6 +8,7 @@
 #include "builder/cache/cache_config.h"
 #include "builder/image/work.h"
 #include "tests/support/docker_registry.h"
+#include "tests/support/says.h"
 #include "tests/unit/cache/cache_fixture.h"
 
 namespace lazybuild::cache {
@@ -16,10 +17,6 @@ namespace {
 using test::CacheFixture;
 using test::FakeStore;
 using test::LayerBuilder;
-
-bool says(const std::string& text, std::string_view words) {
-    return text.find(words) != std::string::npos;
-}
 
 std::size_t count(const std::string& text, std::string_view words) {
     std::size_t found = 0;

@@ -8,6 +8,7 @@
 #include "builder/cache/inline_cache.h"
 #include "builder/export/base_blobs.h"
 #include "tests/support/docker_registry.h"
+#include "tests/support/says.h"
 #include "tests/unit/cache/cache_fixture.h"
 
 namespace lazybuild::cache {
@@ -15,10 +16,6 @@ namespace {
 
 using test::CacheFixture;
 using test::FakeStore;
-
-bool says(const std::string& text, std::string_view words) {
-    return text.find(words) != std::string::npos;
-}
 
 class ImportCacheTest : public CacheFixture {
   protected:

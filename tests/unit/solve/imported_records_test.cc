@@ -184,6 +184,24 @@ graph::StepId reader(FakeBuild& build, const std::string& image) {
                      {{.type = graph::RunMount::Type::bind, .from = tools, .source = "tools"}});
 }
 
+/// A cache without layers that does not say which content it means, and a store that knows the
+/// reader's content under another name.
+class ImportedReader : public Imported {
+  protected:
+    void SetUp() override {
+        Imported::SetUp();
+        FakeBuild there;
+        ASSERT_TRUE(there.solve({reader(there, "golang")}));
+        imports_.take(there.records, "app:min", kNoLayer);
+        imports_.forget_contents();
+        here_.runner.behaviours["read"] = [&](const RunRequest&) {
+            return here_.runner.made("read here");
+        };
+        ASSERT_TRUE(here_.solve({reader(here_, "rust")}));
+        here_.runner.take_ran();
+    }
+};
+
 TEST_F(Imported, record_without_its_layer_gives_way_to_one_by_content_that_has_one) {
     FakeBuild there;
     ASSERT_TRUE(there.solve({reader(there, "golang")}));
@@ -202,16 +220,7 @@ TEST_F(Imported, record_without_its_layer_gives_way_to_one_by_content_that_has_o
     EXPECT_EQ(here_.progress.outcomes["RUN read"], Outcome::cached);
 }
 
-TEST_F(Imported, content_is_looked_at_when_no_record_says_which_it_is) {
-    FakeBuild there;
-    ASSERT_TRUE(there.solve({reader(there, "golang")}));
-    imports_.take(there.records, "app:min", kNoLayer);
-    imports_.forget_contents();
-    here_.runner.behaviours["read"] = [&](const RunRequest&) {
-        return here_.runner.made("read here");
-    };
-    ASSERT_TRUE(here_.solve({reader(here_, "rust")}));
-    here_.runner.take_ran();
+TEST_F(ImportedReader, content_is_looked_at_when_no_record_says_which_it_is) {
     const std::size_t records = here_.records.all()->size();
     here_.begin_again();
     ASSERT_TRUE(solve(here_.run(reader(here_, "golang"), "ship")));
@@ -219,16 +228,7 @@ TEST_F(Imported, content_is_looked_at_when_no_record_says_which_it_is) {
     EXPECT_EQ(here_.records.all()->size(), records + 3);  // what ran, and the reader's new name
 }
 
-TEST_F(Imported, claimed_content_gives_no_other_layer_to_a_name) {
-    FakeBuild there;
-    ASSERT_TRUE(there.solve({reader(there, "golang")}));
-    imports_.take(there.records, "app:min", kNoLayer);
-    imports_.forget_contents();
-    here_.runner.behaviours["read"] = [&](const RunRequest&) {
-        return here_.runner.made("read here");
-    };
-    ASSERT_TRUE(here_.solve({reader(here_, "rust")}));
-    here_.runner.take_ran();
+TEST_F(ImportedReader, claimed_content_gives_no_other_layer_to_a_name) {
     here_.begin_again();
     here_.claims = true;
     ASSERT_TRUE(solve(here_.run(reader(here_, "golang"), "ship")));
